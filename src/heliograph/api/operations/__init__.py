@@ -1,0 +1,1 @@
+"""One file for each documented page of the reference API."""

@@ -1,0 +1,1 @@
+"""The loop that tells customers about their messages."""

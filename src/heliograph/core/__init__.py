@@ -1,0 +1,1 @@
+"""Records, rules and reasons: no await, no clock, no randomness, no SQL."""

@@ -1,0 +1,1 @@
+"""The loop that empties the queue into carriers."""

@@ -1,0 +1,1 @@
+"""The carrier contract and one file for each kind of carrier."""

@@ -1,0 +1,1 @@
+"""Sockets in: each door translates and hands a Submission to the services."""

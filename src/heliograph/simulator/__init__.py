@@ -1,0 +1,1 @@
+"""A carrier to talk to: an SMPP server with scripted behaviour."""

@@ -1,0 +1,1 @@
+"""Codecs that could be published: they import nothing of Heliograph's."""
