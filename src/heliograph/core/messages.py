@@ -1,0 +1,183 @@
+"""Messages and the submissions they come from (design section 4; kinds in spec sending 6.1)."""
+
+from enum import IntEnum, IntFlag
+
+import msgspec
+
+
+class Kind(IntEnum):
+    """Type numbers of the reference API (spec sending 6.1); 13 to 15 are our suggestion there."""
+
+    SMS = 0
+    FLASH = 1
+    BINARY = 2
+    PUSH = 3
+    HLR = 4
+    PING = 5
+    MMS = 6
+    CALL = 7
+    MAIL = 8
+    VIBER = 10
+    SOCIAL = 12
+    WHATSAPP = 13
+    TELEGRAM = 14
+    BOT = 15
+
+
+TEXTLESS = frozenset({Kind.HLR, Kind.PING})
+CARRIED = frozenset({Kind.SMS, Kind.FLASH, Kind.BINARY, Kind.PUSH, Kind.HLR, Kind.PING})
+
+
+class Door(IntEnum):
+    """Where a submission came in; statuses go to the client handler for the first three only (seed 001)."""
+
+    HTTP = 1
+    SMTP = 2
+    SMPP = 3
+    SOAP = 4
+    WEB = 5
+
+
+class Flag(IntFlag):
+    """Bits of ``flag`` (seed 001): the low four are the kind; 16 and above are our own and stay inside."""
+
+    SECOND_BALANCE = 1 << 5
+    TEMPLATE = 1 << 8
+    TEST = 1 << 16
+    DELETED = 1 << 17
+
+
+PUBLIC_FLAGS = 0xFFFF
+LANE_CODE, LANE_RATE, LANE_BULK = 1, 2, 3
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """One line of a submission: where it goes, and what is its own in ``list`` (spec sending 3.4)."""
+
+    given: str
+    text: str
+    sender: str | None = None
+    tz_hours: float | None = None
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """What any door hands over: everything the customer said, decoded, nothing decided yet.
+
+    ``sender`` None is the account's default, an empty text or "." is no name; ``send_ms`` 0 is now;
+    ``hours`` is the window form of ``time``; ``valid_s`` 0 is the default of 24 hours.
+    """
+
+    recipients: tuple[Recipient, ...]
+    kind: Kind = Kind.SMS
+    id: str | None = None
+    sender: str | None = None
+    translit: int = 0
+    hex: bool = False
+    send_ms: int = 0
+    hours: tuple[int, int] | None = None
+    wall: bool = False
+    tz_hours: float | None = None
+    period_s: int = 0
+    freq_s: int = 0
+    valid_s: int = 0
+    maxsms: int = 0
+    lane: int = LANE_CODE
+    test: bool = False
+    user_ip: str = ""
+    door: Door = Door.HTTP
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What became of one recipient; ``status`` and ``err`` are set only where there is a problem."""
+
+    phone: str
+    mccmnc: str
+    cost: int
+    parts: int
+    status: int = 0
+    err: int = 0
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """The price of a submission that was only asked for (cost=1)."""
+
+    cost: int
+    parts: int
+    verdicts: tuple[Verdict, ...]
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """A submission that is on disk. ``balance`` is what is left after it."""
+
+    id: str
+    parts: int
+    cost: int
+    balance: int
+    verdicts: tuple[Verdict, ...]
+    test: bool = False
+
+
+class Message(msgspec.Struct):
+    """One text to one recipient, as stored and as it lives in memory while it moves.
+
+    ``text`` is what was sent after translit and cutting (hex for binary kinds); ``tried`` are the carriers
+    that had it; ``part_states`` are (status, err) of each part of the current try. Not frozen: it is the
+    one thing that moves, and only the services move it.
+    """
+
+    int_id: int
+    account_id: int
+    id: str
+    phone: str
+    given: str
+    kind: int
+    flags: int
+    sender: str
+    text: str
+    comment: str
+    parts: int
+    cost: int
+    mccmnc: str
+    status: int
+    err: int
+    send_ms: int
+    created_ms: int
+    changed_ms: int
+    expires_ms: int
+    lane: int
+    route_id: int
+    carrier_id: int
+    door: int
+    fingerprint: int = 0
+    refunded: int = 0
+    extra: str = ""
+    tries: int = 0
+    tried: tuple[int, ...] = ()
+    part_states: list[tuple[int, int]] = msgspec.field(default_factory=list)
+    refs: dict[int, str] = msgspec.field(default_factory=dict)
+    pending: int = 0
+    started_ms: int = 0
+
+
+class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What few messages have, kept as JSON in one column: binary's pid and dcs, HLR results, the end user's address."""
+
+    pid: int | None = None
+    dcs: int | None = None
+    hlr: dict[str, str] | None = None
+    user_ip: str = ""
+    subject: str = ""
+
+
+def decode_extra(text: str) -> Extra:
+    """The extra column of a message."""
+    return msgspec.json.decode(text, type=Extra) if text else _NO_EXTRA
+
+
+def encode_extra(extra: Extra) -> str:
+    """The text for the extra column; empty when there is nothing."""
+    text = msgspec.json.encode(extra).decode()
+    return "" if text == "{}" else text
+
+
+_NO_EXTRA = Extra()
