@@ -1,0 +1,50 @@
+"""Accounts and their settings (spec management 2.2 to 2.4; limits in spec sending 9)."""
+
+from typing import Annotated
+
+import msgspec
+
+Meta = msgspec.Meta
+MOSCOW = "Europe/Moscow"
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What an operator may set for an account. Every field carries its own help; zero means no limit."""
+
+    name: Annotated[str, Meta(description="Full name or company")] = ""
+    email: Annotated[str, Meta(description="Main e-mail address")] = ""
+    sender: Annotated[str, Meta(description="Default sender name, used when a request names none")] = ""
+    any_sender: Annotated[bool, Meta(description="Accept sender names that are not registered")] = False
+    tz: Annotated[str, Meta(description="Time zone: Europe/Moscow, Asia/Almaty, or an offset such as +3")] = MOSCOW
+    english: Annotated[bool, Meta(description="Names of statuses, countries and regions in English")] = False
+    concurrency: Annotated[int, Meta(ge=1, description="This many requests at once are too many (error 9)")] = 15
+    code_rate: Annotated[
+        int, Meta(ge=0, description="Single texts a second that travel in the first lane; the rest in the second")
+    ] = 50
+    lane: Annotated[int, Meta(ge=1, le=3, description="Best lane of this account: 1 codes, 2 singles, 3 bulk")] = 1
+    day_limit: Annotated[int, Meta(ge=0, description="Messages a day in all (error 247)")] = 0
+    number_limit: Annotated[int, Meta(ge=0, description="Messages a day to one number (error 251)")] = 0
+    text_limit: Annotated[int, Meta(ge=0, description="Messages a day with one text to one number (error 251)")] = 0
+    ip_limit: Annotated[int, Meta(ge=0, description="Messages a day for one end user's address, userip (error 251)")] = 0
+    hours: Annotated[str, Meta(description="Hours when sending is allowed: 9-21; outside they wait")] = ""
+    hours_refuse: Annotated[bool, Meta(description="Outside those hours refuse (error 246) instead of waiting")] = False
+    hours_local: Annotated[bool, Meta(description="Count those hours in the subscriber's time zone")] = False
+    prefixes: Annotated[str, Meta(description="Allowed number prefixes; a minus excludes: 7,-77 (error 250)")] = ""
+    addresses: Annotated[str, Meta(description="Addresses or networks requests may come from, comma between")] = ""
+    no_duplicates: Annotated[bool, Meta(description="Stop copies of a message of the last minute (status 23)")] = False
+    no_mailings: Annotated[bool, Meta(description="Refuse requests to several recipients (error 6)")] = False
+    test: Annotated[bool, Meta(description="Test mode: nothing is sent nor charged (err 200)")] = False
+    blocked: Annotated[bool, Meta(description="Refuse every request of this account (error 2)")] = False
+    callback_url: Annotated[str, Meta(description="Address that is told of every final status")] = ""
+    valid_minutes: Annotated[int, Meta(ge=0, description="Longest time to try to deliver, in minutes")] = 0
+
+
+class Account(msgspec.Struct, frozen=True):
+    """An account as the hot path knows it; its money is kept apart (services.purses), for it moves all the time."""
+
+    id: int
+    login: str
+    currency: str
+    credit: int
+    tariff_id: int
+    settings: Settings

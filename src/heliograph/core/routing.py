@@ -1,0 +1,114 @@
+"""Which carrier takes a message: conditions, priority, weights (issue words: country, operator, prefix, kind, account, sender)."""
+
+from typing import Annotated
+
+import msgspec
+
+Meta = msgspec.Meta
+
+
+class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """All that are given must hold; within one, any value. An empty one holds for everything."""
+
+    countries: Annotated[tuple[str, ...], Meta(description="ISO codes: RU, KZ")] = ()
+    operators: Annotated[tuple[str, ...], Meta(description="MCC and MNC: 25001")] = ()
+    prefixes: Annotated[tuple[str, ...], Meta(description="First digits of the number: 7916")] = ()
+    kinds: Annotated[tuple[int, ...], Meta(description="Kinds of message: 0 SMS, 1 flash, 2 binary, 4 HLR, 5 ping")] = ()
+    accounts: Annotated[tuple[str, ...], Meta(description="Logins")] = ()
+    senders: Annotated[tuple[str, ...], Meta(description="Sender names")] = ()
+
+
+class Route(msgspec.Struct, frozen=True):
+    """A rule that leads to a carrier. Higher priority first; among equals the weights decide."""
+
+    id: int
+    name: str
+    carrier_id: int
+    priority: int
+    weight: int
+    conditions: Conditions
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a rule may ask of a message."""
+
+    phone: str
+    country: str
+    mccmnc: str
+    kind: int
+    login: str
+    sender: str
+
+
+def explain(route: Route, facts: Facts) -> str:
+    """Why a route does not take the message; empty when it does."""
+    c = route.conditions
+    if c.countries and facts.country not in c.countries:
+        return f"country {facts.country or 'unknown'} is not among {', '.join(c.countries)}"
+    if c.operators and facts.mccmnc not in c.operators:
+        return f"operator {facts.mccmnc or 'unknown'} is not among {', '.join(c.operators)}"
+    if c.prefixes and not facts.phone.startswith(c.prefixes):
+        return f"number does not begin with {', '.join(c.prefixes)}"
+    if c.kinds and facts.kind not in c.kinds:
+        return f"kind {facts.kind} is not among {', '.join(map(str, c.kinds))}"
+    if c.accounts and facts.login not in c.accounts:
+        return f"account {facts.login} is not among {', '.join(c.accounts)}"
+    if c.senders and facts.sender not in c.senders:
+        return f"sender is not among {', '.join(c.senders)}"
+    return ""
+
+
+def spread(routes: list[Route], pick: int) -> list[Route]:
+    """Routes in the order of trying: by priority, and among equals the one that ``pick`` falls on by weight first.
+
+    ``pick`` is any non-negative number that differs from message to message (randomness is an argument).
+    """
+    ordered: list[Route] = []
+    by_priority: dict[int, list[Route]] = {}
+    for route in routes:
+        by_priority.setdefault(route.priority, []).append(route)
+    for priority in sorted(by_priority, reverse=True):
+        group = by_priority[priority]
+        while len(group) > 1:
+            total = sum(max(route.weight, 0) for route in group) or len(group)
+            point = pick % total
+            for route in group:
+                point -= max(route.weight, 0) if total != len(group) or route.weight else 1
+                if point < 0:
+                    break
+            ordered.append(route)
+            group = [other for other in group if other is not route]
+        ordered.extend(group)
+    return ordered
+
+
+class RouteIndex:
+    """The routes with a memory of which rules hold for which facts, so that a message costs one look-up."""
+
+    LIMIT = 20_000
+
+    def __init__(self, routes: tuple[Route, ...]) -> None:
+        self.routes = routes
+        self._reach = max((len(p) for r in routes for p in r.conditions.prefixes), default=0)
+        self._by_account = any(r.conditions.accounts for r in routes)
+        self._by_sender = any(r.conditions.senders for r in routes)
+        self._known: dict[tuple[str, str, str, int, str, str], list[Route]] = {}
+
+    def candidates(self, facts: Facts, pick: int, avoid: tuple[int, ...] = ()) -> list[Route]:
+        """Routes that take the message, in the order of trying, without those that lead to carriers in ``avoid``."""
+        key = (
+            facts.phone[: self._reach],
+            facts.country,
+            facts.mccmnc,
+            facts.kind,
+            facts.login if self._by_account else "",
+            facts.sender if self._by_sender else "",
+        )
+        fitting = self._known.get(key)
+        if fitting is None:
+            if len(self._known) >= self.LIMIT:
+                self._known.clear()
+            fitting = self._known[key] = [route for route in self.routes if not explain(route, facts)]
+        if avoid:
+            fitting = [route for route in fitting if route.carrier_id not in avoid]
+        return fitting if len(fitting) < 2 else spread(fitting, pick)
