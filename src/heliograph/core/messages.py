@@ -52,19 +52,23 @@ LANE_CODE, LANE_RATE, LANE_BULK = 1, 2, 3
 
 
 class Recipient(msgspec.Struct, frozen=True):
-    """One line of a submission: where it goes, and what is its own in ``list`` (spec sending 3.4)."""
+    """One line of a submission: where it goes, and what is its own in ``list`` (spec sending 3.4).
+
+    ``text`` of a binary message is its payload in hex, with the "~~~" tail of spec 6.2 still behind it.
+    """
 
     given: str
     text: str
     sender: str | None = None
-    tz_hours: float | None = None
+    zone_min: int | None = None
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """What any door hands over: everything the customer said, decoded, nothing decided yet.
 
     ``sender`` None is the account's default, an empty text or "." is no name; ``send_ms`` 0 is now;
-    ``hours`` is the window form of ``time``; ``valid_s`` 0 is the default of 24 hours.
+    ``zone_min`` is the zone (minutes east of UTC) in which a full date was read, None for the other forms
+    of ``time``; ``valid_s`` 0 is the default of 24 hours.
     """
 
     recipients: tuple[Recipient, ...]
@@ -72,18 +76,16 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     id: str | None = None
     sender: str | None = None
     translit: int = 0
-    hex: bool = False
     send_ms: int = 0
-    hours: tuple[int, int] | None = None
-    wall: bool = False
-    tz_hours: float | None = None
+    zone_min: int | None = None
     period_s: int = 0
     freq_s: int = 0
     valid_s: int = 0
     maxsms: int = 0
-    lane: int = LANE_CODE
+    lane: int = 1
     test: bool = False
     user_ip: str = ""
+    client: str = ""
     door: Door = Door.HTTP
 
 

@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+import msgspec
+
 
 class Reason(StrEnum):
     """Why a customer's request was refused. Each door keeps a complete dictionary of it, which a test proves."""
@@ -44,3 +46,11 @@ class Refused(Exception):  # noqa: N818 - the field's word, and it reads as what
         super().__init__(f"{reason.value}: {detail}" if detail else reason.value)
         self.reason = reason
         self.detail = detail
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A refusal as a value, for what is decided inside a batch; ``id`` is set when the message was stored all the same."""
+
+    reason: Reason
+    detail: str = ""
+    id: str = ""

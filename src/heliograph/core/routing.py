@@ -68,16 +68,16 @@ def spread(routes: list[Route], pick: int) -> list[Route]:
     for route in routes:
         by_priority.setdefault(route.priority, []).append(route)
     for priority in sorted(by_priority, reverse=True):
-        group = by_priority[priority]
+        group = list(by_priority[priority])
         while len(group) > 1:
-            total = sum(max(route.weight, 0) for route in group) or len(group)
-            point = pick % total
-            for route in group:
-                point -= max(route.weight, 0) if total != len(group) or route.weight else 1
-                if point < 0:
-                    break
-            ordered.append(route)
-            group = [other for other in group if other is not route]
+            weights = [max(route.weight, 0) for route in group]
+            if not any(weights):
+                weights = [1] * len(group)
+            point, chosen = pick % sum(weights), 0
+            while point >= weights[chosen]:
+                point -= weights[chosen]
+                chosen += 1
+            ordered.append(group.pop(chosen))
         ordered.extend(group)
     return ordered
 
