@@ -1,0 +1,97 @@
+"""Where a callback goes: a customer's handler address, taken apart once (RFC 3986; RFC 9112 section 3.2)."""
+
+import re
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address
+from urllib.parse import quote, urlsplit
+
+Origin = tuple[str, str, int]
+"""Scheme, host and port: what shares connections."""
+
+_PORTS = {"http": 80, "https": 443}
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
+# Letters, digits and hyphen of RFC 1123, and the underscore that real names have. 253: RFC 1035 section 2.3.4, without the last dot.
+_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\Z")
+# What stays as it is in path and query: what RFC 3986 allows there, square brackets (lists in PHP) and what is encoded already.
+_KEPT = "%/?:@!$&'()*+,;=-._~[]"
+
+
+class BadTarget(ValueError):  # noqa: N818 (a condition in the caller's words)
+    """An address that no callback can be sent to; the text says why and never repeats the address, which may hold a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A handler's address. `host` is lower-case ASCII without brackets, `path` begins with a slash and includes the query."""
+
+    scheme: str
+    host: str
+    port: int
+    path: bytes = field(repr=False)
+    host_header: bytes
+    origin: Origin = field(repr=False)
+    prefix: bytes = field(repr=False)
+    """The request's head up to and including `Content-Type: `."""
+
+    def with_path(self, path: bytes) -> "Target":
+        """The same server with another path and query (ASCII, percent-encoded, beginning with a slash)."""
+        if not path.startswith(b"/") or any(byte <= 0x20 or byte >= 0x7F for byte in path):
+            raise BadTarget("the path must begin with a slash and be percent-encoded ASCII")
+        return replace(self, path=path, prefix=_prefix(path, self.host_header))
+
+
+@lru_cache(maxsize=4096)
+def parse_target(url: str) -> Target:
+    """Takes an `http://` or `https://` address apart. A fragment is dropped, other characters than ASCII are encoded.
+
+    The last 4,096 addresses are remembered (about 1 kB each), so a busy handler's is parsed once.
+    Raises BadTarget.
+    """
+    text = url.strip(" ")
+    if _CONTROLS.search(text):
+        raise BadTarget("control characters in the address")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise BadTarget("the address's host or port is not valid") from None
+    if parts.scheme not in _PORTS:
+        raise BadTarget("the address must begin with http:// or https://")
+    if "@" in parts.netloc:
+        raise BadTarget("a user name or password in the address is not supported")
+    if port == 0:
+        raise BadTarget("port 0 cannot be connected to")
+    host = _host(parts.hostname or "")
+    port = port or _PORTS[parts.scheme]
+    shown = f"[{host}]" if ":" in host else host
+    header = (shown if port == _PORTS[parts.scheme] else f"{shown}:{port}").encode("ascii")
+    try:
+        path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_KEPT).encode("ascii")
+    except UnicodeEncodeError:
+        raise BadTarget("the address holds half a character") from None
+    return Target(parts.scheme, host, port, path, header, (parts.scheme, host, port), _prefix(path, header))
+
+
+def _host(name: str) -> str:
+    if not name:
+        raise BadTarget("the address has no host")
+    if ":" in name:
+        try:
+            address = IPv6Address(name)
+        except AddressValueError:
+            raise BadTarget("the address has a wrong IPv6 host") from None
+        if address.scope_id is not None:
+            raise BadTarget("an IPv6 host with a zone is not supported")
+        return str(address)
+    try:
+        ascii_name = name.encode("idna").decode("ascii").lower().removesuffix(".")
+    except UnicodeError:
+        raise BadTarget("the host's name is not valid") from None
+    if not _NAME.match(ascii_name):
+        raise BadTarget("the host's name is not valid")
+    return ascii_name
+
+
+def _prefix(path: bytes, header: bytes) -> bytes:
+    return b"POST %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: Heliograph\r\nAccept: */*\r\nContent-Type: " % (path, header)
