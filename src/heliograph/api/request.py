@@ -29,7 +29,7 @@ class Request(msgspec.Struct, frozen=True):
     method: str
     path: str
     query: bytes = b""
-    headers: dict[bytes, bytes] = {}  # noqa: RUF012 (msgspec copies an empty default)
+    headers: dict[bytes, bytes] = {}
     body: bytes = b""
     client: str = "127.0.0.1"
     secure: bool = False
