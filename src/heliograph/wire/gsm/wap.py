@@ -7,7 +7,7 @@ and the indication (a link and its title) in WBXML.
 from heliograph.wire.gsm.segments import OCTETS
 from heliograph.wire.gsm.udh import Element, build, concatenation, ports
 
-DESTINATION_PORT = 2948  # the push client of a handset, connectionless (WAP-259-WDP, appendix B)
+DESTINATION_PORT = 2948  # the push client of a handset, connectionless (WAP-259-WDP)
 SOURCE_PORT = 9200  # connectionless session service
 
 # WSP: a transaction identifier of no meaning in a push, PDU type Push (0x06), one octet of headers, which is
@@ -20,11 +20,11 @@ _INDICATION_START = bytes.fromhex("02056A0045C6")
 _END = b"\x01"
 _INLINE = b"\x03"
 
-# WAP-167, section 9.3.2: attribute href with the beginning of its value, the longest first.
+# WAP-167, section 9.3: attribute href with the beginning of its value, the longest first.
 _HREF_STARTS = (("https://www.", b"\x0f"), ("http://www.", b"\x0d"), ("https://", b"\x0e"), ("http://", b"\x0c"))
 _HREF = b"\x0b"
 
-# WAP-167, section 9.3.3: values within an attribute.
+# WAP-167, section 9.3: values within an attribute.
 _HREF_VALUES = ((".com/", b"\x85"), (".edu/", b"\x86"), (".net/", b"\x87"), (".org/", b"\x88"))
 
 
