@@ -92,6 +92,8 @@ class Resolver:
 
     async def find(self, host: str) -> tuple[str, ...]:
         """All addresses of a host, in the system's order of preference; an address is its own. Empty: the name is not known."""
+        if _is_address(host):
+            return (host,)
         now = asyncio.get_running_loop().time()
         known = self._known.get(host)
         if known is not None and known[0] > now:
@@ -121,6 +123,14 @@ class Resolver:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _look_up(host: str) -> tuple[str, ...]:

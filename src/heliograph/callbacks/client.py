@@ -74,8 +74,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, client: "Client", pool: _Pool) -> None:
         self._client = client
         self.pool = pool
-        self.opened = client.now()
-        self.idle_since = 0.0
+        self.opened = self.idle_since = client.now()
         self.request: _Request | None = None
         self.reader = AnswerReader()
         self.used = False  # has carried an answer
@@ -85,6 +84,7 @@ class _Connection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         # One write is one whole request: nothing is gained by waiting for more (Nagle).
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._client.connected(self)
 
     def data_received(self, data: bytes) -> None:
         if self.request is None:
@@ -237,11 +237,14 @@ class Client:
         if error:
             self._finish(pool, request, 0, error)
             return
-        pool.connections += 1
-        self._connections.add(connection)
         self._send(connection, request)
 
-    # --- ending; called by connections ---
+    # --- called by connections ---
+
+    def connected(self, connection: _Connection) -> None:
+        """A connection is open. Whoever asked for it takes it in the loop's next round; if he has gone, it is idle in time."""
+        connection.pool.connections += 1
+        self._connections.add(connection)
 
     def answered(self, connection: _Connection) -> None:
         """The answer is complete: keeps the connection or lets it go, then tells the caller."""
@@ -321,7 +324,7 @@ class Client:
         for connection in late:
             if connection.request is not None:  # the caller's done may have ended others
                 self.fail(connection, f"no complete answer within {self._total_s:g} s")
-        unused = [c for c in self._idle if c.idle_since + self._idle_s <= now]
+        unused = [c for c in self._connections if c.request is None and c.idle_since + self._idle_s <= now]
         for connection in unused:
             self._discard(connection)
         empty = [origin for origin, pool in self._pools.items() if not pool.connections and not pool.in_flight]
@@ -335,7 +338,7 @@ class Client:
         self._closing = True
         for connection in list(self._idle):
             self._discard(connection)
-        if self._in_flight:
+        if self._in_flight and grace_s > 0:
             try:
                 async with asyncio.timeout(grace_s):
                     await self._drained.wait()
@@ -351,6 +354,9 @@ class Client:
         for connection in list(self._connections):
             if connection.request is not None:
                 self.fail(connection, "the client was closed")
+            else:
+                self._forget(connection)
+                connection.transport.abort()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

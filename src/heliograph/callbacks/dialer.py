@@ -1,6 +1,7 @@
 """Opens a connection to a target: name, check of the addresses, TCP, TLS (RFC 9110 section 4.3)."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -82,6 +83,6 @@ def explain(failure: BaseException) -> str:
         return f"TLS: the certificate was not accepted: {failure.verify_message}"
     if isinstance(failure, ssl.SSLError):
         return f"TLS: {(failure.reason or 'handshake failed').lower().replace('_', ' ')}"
-    if isinstance(failure, OSError) and failure.strerror:
-        return failure.strerror.lower()
+    if isinstance(failure, OSError) and failure.errno:
+        return os.strerror(failure.errno).lower()  # the exception's own text differs from loop to loop
     return str(failure) or type(failure).__name__
