@@ -1,0 +1,174 @@
+"""The one batch of all hot verbs: callers add changes, one transaction carries them (design section 5).
+
+While a batch commits the next one fills; it never waits to grow. A change that the database refuses is found by
+bisection and fails alone.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from heliograph.store.database import Broken, Database, Step, StoreError, Unfit
+
+Row = tuple[Any, ...]
+log = logging.getLogger(__name__)
+
+# Queries in the order in which a batch runs them: money first, so that an overdraft fails before anything is written;
+# then what is born, what moves, what is over. Rows of one query keep the order in which their changes were added.
+ORDER = (
+    "staged.begin",
+    "messages.accept",
+    "queue.add",
+    "ledger.add",
+    "queue.start",
+    "parts.add",
+    "queue.later",
+    "queue.remove",
+    "messages.move",
+    "messages.delete",
+    "parts.move",
+    "events.add",
+    "orphans.add",
+    "orphans.remove",
+    "callbacks.add",
+    "callbacks.later",
+    "callbacks.remove",
+    "inbound.add",
+    "staged.sweep_messages",
+    "staged.sweep_queue",
+    "staged.end",
+)
+CHARGE = "purses.charge"
+
+
+class Change(msgspec.Struct):
+    """One item of one verb: its rows, what it does to a balance, and whom to tell.
+
+    ``amount`` is added to the account's balance (below zero: a charge); ``last_id`` raises its message sequence.
+    ``done(None)`` is called when it is on disk, ``done(error)`` when it is not.
+    """
+
+    rows: list[tuple[str, Row]]
+    done: Callable[[Exception | None], None]
+    account_id: int = 0
+    amount: int = 0
+    last_id: int = 0
+
+
+def assemble(changes: list[Change]) -> list[Step]:
+    """The steps of one transaction for these changes; balances are moved once an account, in the order of their ids."""
+    by_query: dict[str, list[Row]] = {}
+    money: dict[int, list[int]] = {}
+    for change in changes:
+        for query, row in change.rows:
+            rows = by_query.get(query)
+            if rows is None:
+                by_query[query] = [row]
+            else:
+                rows.append(row)
+        if change.account_id:
+            moved = money.get(change.account_id)
+            if moved is None:
+                money[change.account_id] = [change.amount, change.last_id]
+            else:
+                moved[0] += change.amount
+                if change.last_id > moved[1]:
+                    moved[1] = change.last_id
+    steps = []
+    if money:
+        charges = [(amount, last_id, last_id, account_id) for account_id, (amount, last_id) in sorted(money.items())]
+        steps.append(Step(CHARGE, charges, fetch=True))
+    steps.extend(Step(query, by_query[query]) for query in ORDER if query in by_query)
+    return steps
+
+
+class Batch:
+    """Gathers changes and commits them. ``settled(account_id, balance, amount)`` tells the purses what is committed."""
+
+    def __init__(self, db: Database, settled: Callable[[int, int, int], None]) -> None:
+        self._db = db
+        self._settled = settled
+        self._filling: list[Change] = []
+        self._groups: deque[list[Change]] = deque()
+        self._committing: list[Change] = []
+        self._scheduled = False
+        self._idle: list[asyncio.Future[None]] = []
+        self.commits = 0
+        self.changes = 0
+        self.failed = 0
+
+    def add(self, change: Change) -> None:
+        """Put a change into the next transaction."""
+        self._filling.append(change)
+        if not self._committing and not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    @property
+    def waiting(self) -> int:
+        """Changes that are not on disk yet."""
+        return len(self._filling) + len(self._committing) + sum(map(len, self._groups))
+
+    async def settle(self) -> None:
+        """Wait until everything that was added is on disk (or failed)."""
+        while self.waiting:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(future)
+            await future
+
+    def _flush(self) -> None:
+        self._scheduled = False
+        if self._committing:
+            return
+        if self._groups:
+            changes = self._groups.popleft()
+        else:
+            changes, self._filling = self._filling, []
+        if not changes:
+            self._tell_idle()
+            return
+        self._committing = changes
+        try:
+            self._db.write(assemble(changes), self._ended)
+        except StoreError as error:  # a closed store: nothing can be kept any more
+            self._ended(None, error)
+
+    def _ended(self, results: list[list[Row]] | None, error: Exception | None) -> None:
+        changes, self._committing = self._committing, []
+        if results is not None:
+            self.commits += 1
+            self.changes += len(changes)
+            self._book(changes, results)
+        elif isinstance(error, Broken | Unfit) and len(changes) > 1:
+            middle = len(changes) // 2
+            self._groups.extendleft((changes[middle:], changes[:middle]))
+            self._flush()
+            return
+        else:
+            self.failed += len(changes)
+            log.error("batch_failed", extra={"changes": len(changes), "error": str(error)})
+        self._flush()
+        for change in changes:
+            try:
+                change.done(error)
+            except Exception:
+                log.exception("change_done_failed")
+
+    def _book(self, changes: list[Change], results: list[list[Row]]) -> None:
+        moved: dict[int, int] = {}
+        for change in changes:
+            if change.account_id:
+                moved[change.account_id] = moved.get(change.account_id, 0) + change.amount
+        if moved:
+            for account_id, balance in results[0]:
+                self._settled(account_id, balance, moved[account_id])
+
+    def _tell_idle(self) -> None:
+        waiters, self._idle = self._idle, []
+        for future in waiters:
+            if not future.done():
+                future.set_result(None)

@@ -1,0 +1,26 @@
+-- News for customers, one row until it is told.
+
+-- name: add
+INSERT INTO callbacks (id, int_id, account_id, status, err, at_ms, due_ms, tries) VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+
+-- name: later
+UPDATE callbacks SET due_ms = ?, tries = ? WHERE id = ?
+
+-- name: remove
+DELETE FROM callbacks WHERE id = ?
+
+-- name: due
+SELECT c.id, c.int_id, c.account_id, c.status, c.err, c.at_ms, c.due_ms, c.tries FROM callbacks c
+WHERE c.due_ms <= ? AND c.id > ? ORDER BY c.id LIMIT ?
+
+-- name: next_due
+SELECT min(due_ms) FROM callbacks
+
+-- name: last
+SELECT coalesce(max(id), 0) FROM callbacks
+
+-- name: count
+SELECT count(*) FROM callbacks
+
+-- name: of
+SELECT id, status, err, at_ms, due_ms, tries FROM callbacks WHERE int_id = ? ORDER BY id

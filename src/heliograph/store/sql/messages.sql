@@ -1,0 +1,53 @@
+-- One row for each recipient.
+
+-- name: accept
+INSERT INTO messages (int_id, account_id, id, phone, given, kind, flags, sender, text, comment, parts, cost, mccmnc,
+    status, err, send_ms, created_ms, changed_ms, expires_ms, lane, route_id, carrier_id, door, fingerprint, refunded,
+    extra, tries, tried)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: move
+UPDATE messages SET status = ?, err = ?, changed_ms = ?, carrier_id = ?, route_id = ?, refunded = ?, tries = ?,
+    tried = ?, extra = ? WHERE int_id = ?
+
+-- name: delete
+UPDATE messages SET flags = ?, status = ?, err = ?, changed_ms = ?, refunded = ? WHERE int_id = ?
+
+-- name: get
+SELECT int_id, account_id, id, phone, given, kind, flags, sender, text, comment, parts, cost, mccmnc, status, err,
+    send_ms, created_ms, changed_ms, expires_ms, lane, route_id, carrier_id, door, fingerprint, refunded, extra,
+    tries, tried
+FROM messages WHERE int_id = ?
+
+-- A repeated id means the latest message (spec sending 2, id); several recipients may share one id.
+-- name: by_id
+SELECT int_id, account_id, id, phone, given, kind, flags, sender, text, comment, parts, cost, mccmnc, status, err,
+    send_ms, created_ms, changed_ms, expires_ms, lane, route_id, carrier_id, door, fingerprint, refunded, extra,
+    tries, tried
+FROM messages m WHERE account_id = ? AND id = ? AND (phone = ? OR given = ?)
+    AND NOT EXISTS (SELECT 1 FROM staged s WHERE m.int_id BETWEEN s.first_id AND s.last_id)
+ORDER BY int_id DESC LIMIT 1
+
+-- name: latest
+SELECT int_id, account_id, id, phone, given, kind, flags, sender, text, comment, parts, cost, mccmnc, status, err,
+    send_ms, created_ms, changed_ms, expires_ms, lane, route_id, carrier_id, door, fingerprint, refunded, extra,
+    tries, tried
+FROM messages WHERE int_id < ? AND account_id = ? ORDER BY int_id DESC LIMIT ?
+
+-- name: last
+SELECT coalesce(max(int_id), 0) FROM messages
+
+-- name: created
+SELECT int_id, created_ms FROM messages WHERE int_id >= ? ORDER BY int_id LIMIT 1
+
+-- name: since
+SELECT int_id, account_id, phone, fingerprint, created_ms FROM messages WHERE int_id >= ? ORDER BY int_id
+
+-- name: today
+SELECT phone, text, extra FROM messages WHERE int_id >= ? AND account_id = ? AND status NOT IN (22, 23, 24, 25)
+
+-- Sent texts whose receipt is overdue: nothing in the queue, still status 0, not changed for long.
+-- name: overdue
+SELECT int_id FROM messages m WHERE status = 0 AND int_id > ? AND changed_ms < ?
+    AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.int_id = m.int_id)
+ORDER BY int_id LIMIT ?

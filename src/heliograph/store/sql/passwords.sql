@@ -1,0 +1,16 @@
+-- Passwords of accounts, as hashes only (design section 5, credentials).
+
+-- name: list
+SELECT id, account_id, plain, md5, sha1 FROM passwords ORDER BY account_id, id
+
+-- name: of_account
+SELECT id, label, created_ms FROM passwords WHERE account_id = ? ORDER BY id
+
+-- name: next_id
+SELECT coalesce(max(id), 0) + 1 FROM passwords
+
+-- name: create
+INSERT INTO passwords (id, account_id, label, plain, md5, sha1, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: remove
+DELETE FROM passwords WHERE account_id = ? AND id = ?
