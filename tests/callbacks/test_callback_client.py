@@ -232,24 +232,37 @@ def test_used_connection_closed_in_the_middle_is_not_repeated(run: Run) -> None:
     run(main())
 
 
-def test_hanging_host_times_out_and_holds_nobody(run: Run) -> None:
+async def hang(exchange: Exchange) -> None:
+    """Takes requests and never answers."""
+    while await exchange.request() is not None:
+        pass
+
+
+def test_hanging_host_holds_no_other(run: Run) -> None:
     """One customer's dead handler is the ordinary case."""
 
     async def main() -> None:
-        async def hang(exchange: Exchange) -> None:
-            while await exchange.request() is not None:
-                pass
-
-        async with receive(hang) as slow, receive() as quick, opened(total_s=0.15) as client:
+        async with receive(hang) as slow, receive() as quick, opened() as client:
             waiting = [asyncio.create_task(ask(client, slow.target())) for _ in range(4)]
             await until(lambda: len(slow.requests) == 4)
             assert (await ask(client, quick.target())).status == 200
-            assert client.in_flight == 4
-            for answer in await asyncio.gather(*waiting):
-                assert (answer.status, answer.error) == (0, "no complete answer within 0.15 s")
-                assert answer.took_ms >= 150
+            assert (client.in_flight, any(task.done() for task in waiting)) == (4, False)
+            await client.close(0)
+            await asyncio.gather(*waiting)
+
+    run(main())
+
+
+def test_hanging_request_times_out_and_its_connection_is_closed(run: Run) -> None:
+    """A late answer must not be taken for the next request's."""
+
+    async def main() -> None:
+        async with receive(hang) as slow, opened(total_s=0.1) as client:
+            for answer in await asyncio.gather(*(ask(client, slow.target()) for _ in range(3))):
+                assert (answer.status, answer.error) == (0, "no complete answer within 0.1 s")
+                assert answer.took_ms >= 100
             await until(lambda: slow.open == 0)
-            assert client.connections == 1
+            assert (client.connections, client.in_flight) == (0, 0)
 
     run(main())
 

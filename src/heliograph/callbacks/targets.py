@@ -80,7 +80,7 @@ def _host(name: str) -> str:
         try:
             address = IPv6Address(name)
         except AddressValueError:
-            raise BadTarget("the address has a wrong IPv6 host") from None
+            raise BadTarget("the address's host or port is not valid") from None
         if address.scope_id is not None:
             raise BadTarget("an IPv6 host with a zone is not supported")
         return str(address)
