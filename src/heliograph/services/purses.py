@@ -30,9 +30,8 @@ class Purses:
     def reserve(self, account_id: int, amount: int) -> bool:
         """Promise a charge when balance and credit cover it. Each success ends in ``settle`` or ``release``."""
         purse = self._purses[account_id]
-        left = purse.committed + purse.moving - amount
-        # Money on its way in is not spent before it is on disk, hence the lesser of both views.
-        if amount > 0 and min(left, purse.committed - amount + min(purse.moving, 0)) + purse.credit < 0:
+        # Refunds under way count: they are committed with this charge or before it, for batches keep their order.
+        if amount > 0 and purse.committed + purse.moving - amount + purse.credit < 0:
             return False
         purse.moving -= amount
         return True
@@ -48,7 +47,7 @@ class Purses:
         purse.moving -= amount
 
     def refund(self, account_id: int, amount: int) -> None:
-        """Note money that a batch under way gives back; spent only after ``settle``."""
+        """Note money that a batch under way gives back."""
         self._purses[account_id].moving += amount
 
     def left(self, account_id: int) -> int:

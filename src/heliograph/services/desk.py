@@ -1,0 +1,229 @@
+"""What the hot verbs share: the store, the batch, money, snapshots, messages in memory, sequences, watchers (design section 5)."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from heliograph.core.messages import Message
+from heliograph.core.tariffs import is_refunded
+from heliograph.services.batch import Batch, Change
+from heliograph.services.purses import Purses
+from heliograph.services.snapshot import Snapshots
+from heliograph.store.database import Database, Step
+
+MOST_IN_MEMORY = 50_000  # messages of some 700 bytes each: 35 MB
+MAX_ID = 2**31 - 1  # clients keep the account's message id in an int32
+
+Row = tuple[Any, ...]
+
+
+class Desk:
+    """The shared state of the hot path. Everything here belongs to the event loop."""
+
+    def __init__(self, db: Database, snapshots: Snapshots) -> None:
+        self.db = db
+        self.snapshots = snapshots
+        self.purses = Purses()
+        self.batch = Batch(db, self.purses.settle)
+        self.messages: OrderedDict[int, Message] = OrderedDict()
+        self.refs: dict[tuple[int, str], tuple[int, int]] = {}
+        self.watchers: list[Callable[[Message], None]] = []
+        self._next_int_id = 1
+        self._next_id: dict[int, int] = {}
+        self._next_event = 1
+        self._next_orphan = 1
+        self._next_inbound = 1
+        self._stamp_us = 0
+        self._load: int = MOST_IN_MEMORY
+
+    async def open(self) -> None:
+        """Take over sequences and balances from the store."""
+        self._next_int_id = await self._last("messages.last") + 1
+        self._next_event = await self._last("callbacks.last") + 1
+        self._next_orphan = await self._last("orphans.last") + 1
+        self._next_inbound = await self._last("inbound.last") + 1
+        await self.take_balances()
+
+    async def take_balances(self) -> None:
+        """Read the balances between two commits: what others changed in the store is known from here on."""
+        rows = (await self.db.transact([Step("purses.all", [()], fetch=True)]))[0]
+        self.purses.publish([(int(a), int(b), int(c), int(d)) for a, b, c, d in rows])
+        for account_id, last_id in await self.db.all("snapshot.last_ids"):
+            self._next_id[account_id] = max(self._next_id.get(account_id, 1), last_id + 1)
+
+    async def _last(self, query: str) -> int:
+        row = await self.db.one(query)
+        return int(row[0]) if row else 0
+
+    def take_int_ids(self, count: int = 1) -> int:
+        """The first of ``count`` consecutive global ids."""
+        first = self._next_int_id
+        self._next_int_id += count
+        return first
+
+    def take_id(self, account_id: int) -> int:
+        """The next message id of an account; after 2,147,483,647 it begins anew (a repeated id means the latest)."""
+        id_ = self._next_id.get(account_id, 1)
+        self._next_id[account_id] = id_ + 1 if id_ < MAX_ID else 1
+        return id_
+
+    def take_event(self) -> int:
+        """The next event id of a callback."""
+        self._next_event += 1
+        return self._next_event - 1
+
+    def take_orphan(self) -> int:
+        """The next id of a receipt that matches nothing."""
+        self._next_orphan += 1
+        return self._next_orphan - 1
+
+    def take_inbound(self) -> int:
+        """The next id of an incoming text."""
+        self._next_inbound += 1
+        return self._next_inbound - 1
+
+    def stamp(self, now_ms: int) -> int:
+        """Microseconds that never repeat, so that events of one message keep their order."""
+        self._stamp_us = max(self._stamp_us + 1, now_ms * 1000)
+        return self._stamp_us
+
+    def hold(self, message: Message) -> None:
+        """Keep a message in memory while it moves; settled old ones leave when there are too many."""
+        messages = self.messages
+        messages[message.int_id] = message
+        if len(messages) > self._load:
+            self._make_room()
+
+    def let_go(self, message: Message) -> None:
+        """Forget a message that is over and on disk."""
+        if not message.pending and self.messages.get(message.int_id) is message:
+            del self.messages[message.int_id]
+            self._drop_refs(message)
+
+    def learn_ref(self, message: Message, part: int, ref: str) -> None:
+        """Remember the carrier's id of a part."""
+        message.refs[part] = ref
+        self.refs[message.carrier_id, ref] = (message.int_id, part)
+
+    def _drop_refs(self, message: Message) -> None:
+        for part, ref in message.refs.items():
+            if self.refs.get((message.carrier_id, ref)) == (message.int_id, part):
+                del self.refs[message.carrier_id, ref]
+
+    def _make_room(self) -> None:
+        """Drop the oldest tenth of what is settled; what is not on disk yet stays."""
+        settled = []
+        for message in self.messages.values():
+            if not message.pending:
+                settled.append(message)
+                if len(settled) >= self._load // 10:
+                    break
+        for message in settled:
+            self.let_go(message)
+        # All are under way: look again only when a tenth more has come.
+        self._load = max(MOST_IN_MEMORY, len(self.messages) + MOST_IN_MEMORY // 10)
+
+    def note(self, message: Message) -> None:
+        """Tell the watchers (the live page) that a message moved."""
+        for watcher in self.watchers:
+            watcher(message)
+
+    def add(
+        self,
+        message: Message,
+        rows: list[tuple[str, Row]],
+        done: Callable[[Exception | None], None],
+        amount: int = 0,
+    ) -> None:
+        """Put a change of one message into the batch; the message stays in memory until it is settled."""
+        message.pending += 1
+
+        def settled(error: Exception | None) -> None:
+            message.pending -= 1
+            done(error)
+
+        self.batch.add(Change(rows, settled, message.account_id if amount else 0, amount))
+
+    def refund_rows(self, message: Message, now_ms: int) -> tuple[int, list[tuple[str, Row]]]:
+        """What a message gives back when it ends with its present status: the amount and the ledger row.
+
+        Moves ``message.refunded``; the caller writes the message in the same change.
+        """
+        owed = message.cost - message.refunded
+        account = self.snapshots.current.accounts.get(message.account_id)
+        if owed <= 0 or account is None:
+            return 0, []
+        index = self.snapshots.current.prices.get(account.tariff_id)
+        if index is None or not is_refunded(index.tariff, message.status):
+            return 0, []
+        message.refunded += owed
+        self.purses.refund(message.account_id, owed)
+        row = (message.account_id, now_ms, "refund", owed, 1, message.int_id, 1, f"status {message.status}")
+        return owed, [("ledger.add", row)]
+
+
+def move_row(message: Message) -> tuple[str, Row]:
+    """The row that brings a message's present state to disk."""
+    return (
+        "messages.move",
+        (
+            message.status,
+            message.err,
+            message.changed_ms,
+            message.carrier_id,
+            message.route_id,
+            message.refunded,
+            message.tries,
+            ",".join(map(str, message.tried)),
+            message.extra,
+            message.int_id,
+        ),
+    )
+
+
+def accept_row(m: Message) -> tuple[str, Row]:
+    """The row of a new message."""
+    return (
+        "messages.accept",
+        (
+            m.int_id,
+            m.account_id,
+            m.id,
+            m.phone,
+            m.given,
+            m.kind,
+            m.flags,
+            m.sender,
+            m.text,
+            m.comment,
+            m.parts,
+            m.cost,
+            m.mccmnc,
+            m.status,
+            m.err,
+            m.send_ms,
+            m.created_ms,
+            m.changed_ms,
+            m.expires_ms,
+            m.lane,
+            m.route_id,
+            m.carrier_id,
+            m.door,
+            m.fingerprint,
+            m.refunded,
+            m.extra,
+            m.tries,
+            "",
+        ),
+    )
+
+
+def message_of(row: Row) -> Message:
+    """A message from the columns that messages.get and queue.due select."""
+    tried = tuple(int(part) for part in row[27].split(",") if part)
+    return Message(*row[:27], tried=tried)
+
+
+def messages_of(rows: Iterable[Row]) -> list[Message]:
+    """Messages from rows."""
+    return [message_of(row) for row in rows]
