@@ -199,7 +199,12 @@ def test_slow_name_holds_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
 def test_slow_name_is_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name server that does not answer counts into the time for connecting."""
     release = threading.Event()
-    monkeypatch.setattr(addresses, "_look_up", lambda host: () if release.wait() else ())
+
+    def look_up(host: str) -> tuple[str, ...]:
+        release.wait()
+        return ()
+
+    monkeypatch.setattr(addresses, "_look_up", look_up)
 
     async def main() -> None:
         async with opened(connect_s=0.05) as client:

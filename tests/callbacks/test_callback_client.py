@@ -449,6 +449,24 @@ def test_done_may_post_the_next_at_once(run: Run) -> None:
     run(main())
 
 
+def test_early_answer_to_a_server_that_does_not_read_ends_the_connection(run: Run) -> None:
+    """The rest of the request is still unsent: neither another request nor a polite close can follow it."""
+
+    async def main() -> None:
+        async def script(exchange: Exchange) -> None:
+            exchange.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await asyncio.sleep(0.05)
+            exchange.writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+            await asyncio.Event().wait()
+
+        async with receive(script) as server, opened() as client:
+            answer = await ask(client, server.target(), b"x" * 30_000_000)
+            assert answer.status == 413
+            assert client.connections == 0
+
+    run(main())
+
+
 def test_line_break_in_a_header_is_refused(run: Run) -> None:
     """It would let a value write headers of its own."""
 

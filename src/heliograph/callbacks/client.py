@@ -294,7 +294,10 @@ class Client:
 
     def _discard(self, connection: _Connection) -> None:
         self._forget(connection)
-        connection.transport.close()
+        if connection.transport.get_write_buffer_size():
+            connection.transport.abort()  # close would wait for a server that does not read
+        else:
+            connection.transport.close()
 
     def _forget(self, connection: _Connection) -> None:
         if connection in self._connections:
@@ -309,7 +312,7 @@ class Client:
         self._in_flight -= 1
         if self._closing and not self._in_flight:
             self._drained.set()
-        answer = Answer(status, error, int((self._loop.time() - request.started) * 1000))
+        answer = Answer(status, error, round((self._loop.time() - request.started) * 1000))
         try:
             request.done(answer, request.context)
         except Exception as bug:
