@@ -94,7 +94,7 @@ def stop_postgres() -> None:
 
 
 async def _migrate(url: str, migrations: Path) -> None:
-    database = await open_database(url)
+    database = await open_database(url, queries=None)
     try:
         await migrate(database, migrations, 1_700_000_000_000)
     finally:

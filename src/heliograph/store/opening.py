@@ -9,17 +9,17 @@ from heliograph.store.queries import SQL_DIRECTORY, load
 from heliograph.store.sqlite import SqliteDatabase
 
 
-async def open_database(url: str, *, queries: Path = SQL_DIRECTORY, commit_delay_s: float = 0.0) -> Database:
-    """Open the store at `url` with the queries of a folder.
+async def open_database(url: str, *, queries: Path | None = SQL_DIRECTORY, commit_delay_s: float = 0.0) -> Database:
+    """Open the store at `url` with the queries of a folder, or with none (to migrate it, say).
 
     `sqlite:///data/h.db` and `data/h.db` are relative to the working folder, `sqlite:////srv/h.db` and `/srv/h.db` are
     not. `commit_delay_s` is for measuring and makes every SQLite commit that much slower. Raises StoreError when the
     address is not understood or the store cannot be opened.
     """
     if url.startswith(("postgresql://", "postgres://")):
-        return await PostgresDatabase.open(url, load(queries, "postgres"))
-    path = file_of(url)
-    return await SqliteDatabase.open(path, load(queries, "sqlite"), commit_delay_s=commit_delay_s)
+        return await PostgresDatabase.open(url, load(queries, "postgres") if queries else {})
+    named = load(queries, "sqlite") if queries else {}
+    return await SqliteDatabase.open(file_of(url), named, commit_delay_s=commit_delay_s)
 
 
 def file_of(url: str) -> Path:
