@@ -220,8 +220,10 @@ def accept_row(m: Message) -> tuple[str, Row]:
 
 def message_of(row: Row) -> Message:
     """A message from the columns that messages.get and queue.due select."""
-    tried = tuple(int(part) for part in row[27].split(",") if part)
-    return Message(*row[:27], tried)
+    message = Message(*row[:27])
+    if row[27]:
+        message.tried = tuple(int(part) for part in row[27].split(","))
+    return message
 
 
 def messages_of(rows: Iterable[Row]) -> list[Message]:

@@ -1,0 +1,115 @@
+"""Limits on messages: a day in all, to one number, of one text, for one end user's address, and floods (spec sending 9.3).
+
+They are counted in memory and rebuilt from the store at start, so a message costs no query.
+"""
+
+from hashlib import blake2b
+
+from heliograph.core.accounts import Account
+from heliograph.core.limits import Days, Rate, Recent, Runs
+from heliograph.core.messages import decode_extra
+from heliograph.core.reasons import Reason
+from heliograph.core.zones import offset_min
+from heliograph.store.database import Database
+
+DAY_MS = 86_400_000
+TEXT, ADDRESS = "text", "address"
+
+
+def fingerprint(*parts: str) -> int:
+    """63 bits that tell contents apart and stay the same over restarts."""
+    return int.from_bytes(blake2b("\x1f".join(parts).encode(), digest_size=8).digest(), "big") >> 1
+
+
+class Quotas:
+    """The counters of all accounts. ``check`` decides, ``count`` notes what was accepted."""
+
+    def __init__(self, flood: int = 50, flood_gap_s: float = 30.0) -> None:
+        self._days = Days()
+        self._runs = Runs(flood, flood_gap_s)
+        self.copies = Recent()
+        self.requests = Recent()
+        self._rates: dict[int, Rate] = {}
+
+    def check(
+        self, account: Account, phone: str, text: str, user_ip: str, now_ms: int, ahead: int = 0
+    ) -> Reason | None:
+        """Why one more message is too many; ``ahead`` are messages of the same request already let through."""
+        settings = account.settings
+        if not self._runs.take((account.id, phone), now_ms):
+            return Reason.FLOOD
+        if settings.no_duplicates and not self.copies.add(fingerprint(str(account.id), phone, text), now_ms):
+            return Reason.DUPLICATE
+        if not (settings.day_limit or settings.number_limit or settings.text_limit or settings.ip_limit):
+            return None
+        counts = self._today(account, now_ms)
+        if settings.day_limit and counts.get("", 0) + ahead >= settings.day_limit:
+            return Reason.DAY_LIMIT
+        if settings.number_limit and counts.get(phone, 0) >= settings.number_limit:
+            return Reason.NUMBER_LIMIT
+        if settings.text_limit and counts.get((TEXT, phone, text), 0) >= settings.text_limit:
+            return Reason.NUMBER_LIMIT
+        if settings.ip_limit and user_ip and counts.get((ADDRESS, user_ip), 0) >= settings.ip_limit:
+            return Reason.NUMBER_LIMIT
+        return None
+
+    def count(self, account: Account, phone: str, text: str, user_ip: str, now_ms: int) -> None:
+        """Note an accepted message in the counts of the day."""
+        settings = account.settings
+        if settings.day_limit or settings.number_limit or settings.text_limit or settings.ip_limit:
+            self._note(self._today(account, now_ms), account, phone, text, user_ip)
+
+    def is_fast(self, account: Account, now_ms: int) -> bool:
+        """Whether one more single text of this account still travels in the first lane."""
+        rate = self._rates.get(account.id)
+        if rate is None or rate.rate != account.settings.code_rate:
+            rate = self._rates[account.id] = Rate(account.settings.code_rate, now_ms)
+        return rate.take(now_ms)
+
+    def _today(self, account: Account, now_ms: int) -> dict[object, int]:
+        local_ms = now_ms + offset_min(account.settings.tz, now_ms) * 60_000
+        return self._days.counts(account.id, local_ms // DAY_MS)
+
+    @staticmethod
+    def _note(counts: dict[object, int], account: Account, phone: str, text: str, user_ip: str) -> None:
+        settings = account.settings
+        counts[""] = counts.get("", 0) + 1
+        if settings.number_limit:
+            counts[phone] = counts.get(phone, 0) + 1
+        if settings.text_limit:
+            counts[TEXT, phone, text] = counts.get((TEXT, phone, text), 0) + 1
+        if settings.ip_limit and user_ip:
+            counts[ADDRESS, user_ip] = counts.get((ADDRESS, user_ip), 0) + 1
+
+    async def rebuild(self, db: Database, accounts: list[Account], now_ms: int) -> None:
+        """Count anew what the store holds: the last minute's requests, and today's messages where a limit asks."""
+        first = await find_first(db, now_ms - 60_000)
+        async for page in db.pages("messages.since", first):
+            for _, account_id, phone, print_, created_ms in page:
+                if print_:
+                    self.requests.add(print_, created_ms)
+                self._runs.take((account_id, phone), created_ms)
+        for account in accounts:
+            s = account.settings
+            if not (s.day_limit or s.number_limit or s.text_limit or s.ip_limit):
+                continue
+            local_ms = now_ms + offset_min(s.tz, now_ms) * 60_000
+            first = await find_first(db, now_ms - local_ms % DAY_MS)
+            counts = self._today(account, now_ms)
+            async for page in db.pages("messages.today", first, account.id):
+                for phone, text, extra in page:
+                    self._note(counts, account, phone, text, decode_extra(extra).user_ip)
+
+
+async def find_first(db: Database, since_ms: int) -> int:
+    """The first int_id created at or after a moment: a binary search, for ids rise with time."""
+    row = await db.one("messages.last")
+    low, high = 0, (int(row[0]) if row else 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = await db.one("messages.created", middle)
+        if found is None or found[1] >= since_ms:
+            high = middle
+        else:
+            low = int(found[0]) + 1
+    return low
