@@ -53,7 +53,8 @@ CORRECTIONS = (
     Correction("Russia, 8 for 7 where others are possible", ("84", "88"), (11,), 1, "7", known=True),
     Correction("Kazakhstan, 8 for 7", ("87",), (11,), 1, "7"),
     Correction("Russia, without 7", ("9",), (10,), 0, "7"),
-    Correction("Kazakhstan, without 7", ("7",), (10,), 0, "7"),
+    # Not any 7: a Russian number of eleven digits that lost its last one begins with 73, 74, 78 or 79.
+    Correction("Kazakhstan, without 7", ("70", "71", "72", "747", "76", "77"), (10,), 0, "7"),
     Correction("Belarus, 80", ("8025", "8029", "8033", "8044"), (11,), 2, "375"),
     Correction("Ukraine, 80", ("80",), (11,), 0, "3"),
     Correction("Ukraine, 0", ("0",), (10,), 0, "38"),
@@ -106,12 +107,16 @@ def correct_home(country: Country) -> tuple[Correction, ...]:
     skipped = len(country.code)
     national = tuple(sorted(length - skipped for length in country.lengths))
     starts = tuple(prefix[skipped:] for prefix in country.mobile or country.prefixes if len(prefix) > skipped)
+    if not starts and len(national) == 1:
+        starts = tuple("123456789")
     rules = []
     # A trunk prefix of 8 belongs to Belarus and Turkmenistan, whose 80… and 8… `CORRECTIONS` reads in the Russian way.
     if country.trunk and country.trunk != "8":
         drop = len(country.trunk)
         lengths = tuple(length + drop for length in national)
-        rules.append(Correction(f"{country.name_en}, trunk prefix", (country.trunk,), lengths, drop, country.code))
+        # Another 0 behind the trunk's makes it the international prefix.
+        begun = tuple(country.trunk + digit for digit in "123456789")
+        rules.append(Correction(f"{country.name_en}, trunk prefix", begun, lengths, drop, country.code))
     if starts:
         rules.append(Correction(f"{country.name_en}, national", starts, national, 0, country.code))
     return tuple(rules)
