@@ -18,6 +18,7 @@ from heliograph.api.forms import (
     ParamError,
     canonical_charset,
     decode_fields,
+    find_charset,
     read_fields,
     split_fields,
 )
@@ -29,7 +30,7 @@ __all__ = ["File", "ParamError", "Params", "canonical_charset", "decode"]
 # Parameters that are comma lists, so that a JSON array can stand for them.
 _LISTS: Final = frozenset({"phones", "phone", "id"})
 
-_CHARSET = re.compile(rb"(?:^|&)charset=([^&]*)")
+_CHARSET = re.compile(rb"charset=([^&]*)")  # searched, then checked against what was decoded
 _EMPTY_JSON: Final = frozenset({b"", b"null", b"[]", b'""'})
 
 
@@ -43,7 +44,6 @@ class Params(dict[str, str]):
     __slots__ = ("binary", "charset", "files")
 
     def __init__(self, charset: str) -> None:
-        super().__init__()
         self.charset = charset
         self.files: tuple[File, ...] = ()
         self.binary: bytes | None = None
@@ -79,23 +79,20 @@ def decode(request: Request, default_charset: str = "windows-1251") -> Params:
 
 
 def _decode_urlencoded(query: bytes, form: bytes, default: str) -> Params:
-    """A query and a form; fields whose bytes must be seen first (bin=1, a spelt-out `charset`) take the long way."""
-    if b"bin=" in query or b"bin=" in form or b"bin%3" in query:
-        return _decode_bytes(_fields(query) | _fields(form), default)
-    named = None
-    if b"charset=" in query:
-        named = _CHARSET.findall(query)
-    if form and b"charset=" in form:
-        named = _CHARSET.findall(form) or named
-    charset = canonical_charset(named[-1].decode("latin-1")) if named and named[-1] else default
-    params = Params(charset)
-    if query:
-        read_fields(query, charset, params)
-    if form:
-        read_fields(form, charset, params)
-    if params.get("charset") and canonical_charset(params["charset"]) != charset:
-        return _decode_bytes(_fields(query) | _fields(form), default)
-    return params
+    """A query and a form. The quick way guesses the charset by a search and is given up when it was not right."""
+    named = _CHARSET.search(form) or _CHARSET.search(query)
+    charset = find_charset(named[1].decode("latin-1")) if named and named[1] else default
+    if charset is not None:
+        params = Params(charset)
+        try:
+            read_fields(query, charset, params)
+            if form:
+                read_fields(form, charset, params)
+            if canonical_charset(params.get("charset") or default) == charset and params.get("bin") != "1":
+                return params
+        except ParamError:
+            pass  # may be the payload of bin=1, or a charset found inside another value: the long way decides
+    return _decode_bytes(_fields(query) | _fields(form), default)
 
 
 def _fields(raw: bytes) -> dict[bytes, bytes]:
