@@ -175,6 +175,8 @@ def test_corrections_can_be_replaced() -> None:
     assert normalize("89161234567", make_plan(corrections=())) is None
     own = Correction("short Moscow numbers", ("1", "2"), (7,), 0, "7495")
     assert normalize("123-45-67", make_plan(corrections=[own])) == "74951234567"
+    with pytest.raises(ValueError, match="'anything'"):
+        make_plan(corrections=[Correction("anything", ("",), (7,), 0, "7495")])
 
 
 def test_imported_code_makes_a_correction_known() -> None:

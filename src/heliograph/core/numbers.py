@@ -83,7 +83,7 @@ def make_plan(
 ) -> Plan:
     """A plan for a home country (ISO code); numbers in its own notation are tried before the corrections.
 
-    Raises ValueError for a home that is not in the shipped table.
+    Raises ValueError for a home that is not in the shipped table, and for a correction without leading digits.
     """
     countries = load_countries()
     if home not in countries:
@@ -91,6 +91,8 @@ def make_plan(
     every = (*correct_home(countries[home]), *corrections)
     rules: dict[tuple[int, str], tuple[Correction, ...]] = {}
     for rule in every:
+        if not rule.starts or "" in rule.starts:
+            raise ValueError(f"correction without leading digits: {rule.name!r}")
         for count in rule.lengths:
             for digit in {start[0] for start in rule.starts}:
                 rules[count, digit] = (*rules.get((count, digit), ()), rule)
