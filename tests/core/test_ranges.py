@@ -136,6 +136,13 @@ def test_row_speaks_over_the_country() -> None:
     assert (bare.mccmnc, bare.region, bare.tz, bare.kind, bare.is_precise) == ("2500", "Россия", 180, "mobile", False)
 
 
+def test_kind_comes_from_below_when_a_row_has_none() -> None:
+    """Stored rows do not say mobile or fixed; the shipped table knows it by the code."""
+    table = RangeTable([Range(74950000000, 74959999999, "RU"), Range(7916, 7916, "RU")], below=SEED)
+    kinds = [place.kind for phone in ("74951234567", "79161234567") if (place := table.lookup(phone))]
+    assert kinds == ["fixed", "mobile"]
+
+
 @pytest.mark.parametrize(("start", "end"), [(0, 5), (-5, 5), (7917, 7916), (7916, 79161), (10**15, 10**15)])
 def test_what_is_no_range_is_refused(start: int, end: int) -> None:
     """A broken row must not be spread over other people's numbers."""

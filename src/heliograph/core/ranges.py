@@ -49,7 +49,7 @@ class Range(msgspec.Struct, frozen=True, gc=False):
 
     `start` and `end` (inclusive) are international numbers or leading digits of such, with equally many digits: 79161000000 …
     79161999999 or 7916 … 7916. Empty texts and None mean "as the country has it". `tz` is minutes east of UTC; `kind` is
-    "mobile" or "fixed".
+    "mobile", "fixed", or empty: as the table below has it for `start`, else mobile.
     """
 
     start: int
@@ -60,7 +60,7 @@ class Range(msgspec.Struct, frozen=True, gc=False):
     mcc: str = ""
     mnc: str = ""
     tz: int | None = None
-    kind: str = "mobile"
+    kind: str = ""
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -97,7 +97,7 @@ class RangeTable:
     __slots__ = ("_below", "_borders", "_owners", "size")
 
     def __init__(self, ranges: Iterable[Range], below: RangeTable | None = None) -> None:
-        starts, ends, places = _collect(ranges)
+        starts, ends, places = _collect(ranges, below)
         self.size = len(starts)
         self._below = below
         self._borders, self._owners = _flatten(starts, ends, places)
@@ -113,7 +113,7 @@ class RangeTable:
         return place
 
 
-def _collect(ranges: Iterable[Range]) -> tuple[array[int], array[int], list[Place]]:
+def _collect(ranges: Iterable[Range], below: RangeTable | None) -> tuple[array[int], array[int], list[Place]]:
     """Check the ranges, widen them to 15 digits, and share one Place among all that say the same."""
     starts, ends = array("q"), array("q")
     places: list[Place] = []
@@ -123,10 +123,14 @@ def _collect(ranges: Iterable[Range]) -> tuple[array[int], array[int], list[Plac
         digits = len(str(first))
         if not 0 < first <= last or digits > _WIDTH or last >= 10**digits:
             raise ValueError(f"not a range of numbers: {first}-{last}")
-        key = (row.iso, row.operator, row.region, row.mcc, row.mnc, row.tz, row.kind)
+        kind = row.kind
+        if not kind:
+            outer = below.lookup(str(first)) if below is not None else None
+            kind = outer.kind if outer is not None else "mobile"
+        key = (row.iso, row.operator, row.region, row.mcc, row.mnc, row.tz, kind)
         place = known.get(key)
         if place is None:
-            place = known[key] = _describe(row)
+            place = known[key] = _describe(row, kind)
         scale = _SCALE[digits]
         starts.append(first * scale)
         ends.append(last * scale + scale - 1)
@@ -134,7 +138,7 @@ def _collect(ranges: Iterable[Range]) -> tuple[array[int], array[int], list[Plac
     return starts, ends, places
 
 
-def _describe(row: Range) -> Place:
+def _describe(row: Range, kind: str) -> Place:
     country = load_countries().get(row.iso)
     if country is None:
         raise ValueError(f"unknown country: {row.iso!r}")
@@ -150,7 +154,7 @@ def _describe(row: Range) -> Place:
         mnc=mnc,
         mccmnc=mcc + mnc,
         tz=country.tz if row.tz is None else row.tz,
-        kind=row.kind,
+        kind=kind,
     )
 
 

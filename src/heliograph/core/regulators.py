@@ -145,8 +145,8 @@ def _read_plain(row: dict[str, str]) -> Range:
     mcc, mnc = row.get("mcc", ""), row.get("mnc", "")
     if (mcc and not (_is_number(mcc) and len(mcc) == 3)) or (mnc and not (_is_number(mnc) and len(mnc) <= 3)):
         raise _LineError(f"not an MCC and MNC: {mcc[:20]!r} {mnc[:20]!r}")
-    kind = row.get("kind", "") or "mobile"
-    if kind not in {"mobile", "fixed"}:
+    kind = row.get("kind", "")
+    if kind not in {"", "mobile", "fixed"}:
         raise _LineError(f"neither mobile nor fixed: {kind[:20]!r}")
     tz = _read_offset(row.get("tz", ""))
     return Range(int(start), int(end), iso, row.get("operator", ""), row.get("region", ""), mcc, mnc, tz, kind)
