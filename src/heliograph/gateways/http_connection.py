@@ -10,7 +10,7 @@ its present state, by the door's coarse clock.
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from heliograph.api.request import Answer, Response, Stream
 from heliograph.gateways.http_answer import LAST_CHUNK, chunk, render, stream_head
@@ -46,7 +46,7 @@ class HttpConnection(asyncio.Protocol):
     # --- the socket
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's does not derive from it
         self._transport = transport
         door = self._door
         peer = transport.get_extra_info("peername")
