@@ -1,8 +1,5 @@
 -- Accounts, their money and their settings (design section 8).
 
--- name: list
-SELECT id, login, currency, credit, tariff_id, settings FROM accounts ORDER BY id
-
 -- name: overview
 SELECT a.id, a.login, a.currency, a.balance, a.balance2, a.credit, a.tariff_id, coalesce(t.name, ''), a.settings, a.created_ms
 FROM accounts a LEFT JOIN tariffs t ON t.id = a.tariff_id ORDER BY a.login

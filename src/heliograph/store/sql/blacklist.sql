@@ -1,8 +1,5 @@
 -- Numbers that must not be written to; account 0 is the whole installation.
 
--- name: list
-SELECT account_id, phone, type FROM blacklist
-
 -- name: of_account
 SELECT phone, type, created_ms FROM blacklist WHERE account_id = ? ORDER BY phone
 

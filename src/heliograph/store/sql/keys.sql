@@ -1,8 +1,5 @@
 -- API keys of accounts, as digests only (design section 5, credentials).
 
--- name: list
-SELECT digest, account_id FROM keys
-
 -- name: of_account
 SELECT digest, label, hint, created_ms FROM keys WHERE account_id = ? ORDER BY created_ms, digest
 

@@ -1,8 +1,5 @@
 -- Passwords of accounts, as hashes only (design section 5, credentials).
 
--- name: list
-SELECT id, account_id, plain, md5, sha1 FROM passwords ORDER BY account_id, id
-
 -- name: of_account
 SELECT id, label, created_ms FROM passwords WHERE account_id = ? ORDER BY id
 

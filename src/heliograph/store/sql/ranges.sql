@@ -1,8 +1,5 @@
 -- Number ranges of operators and regions, by their source.
 
--- name: list
-SELECT first, last, country, operator, region, mcc, mnc, tz FROM ranges ORDER BY first, last
-
 -- name: sources
 SELECT source, count(*), min(first), max(last) FROM ranges GROUP BY source ORDER BY source
 

@@ -1,8 +1,5 @@
 -- Sender names and their state; account 0 is every account.
 
--- name: list
-SELECT account_id, name, state FROM senders ORDER BY account_id, name
-
 -- name: overview
 SELECT s.account_id, coalesce(a.login, ''), s.name, s.state, s.created_ms
 FROM senders s LEFT JOIN accounts a ON a.id = s.account_id ORDER BY s.account_id, s.name

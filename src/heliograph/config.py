@@ -1,0 +1,361 @@
+"""The configuration: one TOML file, environment variables over it, and help beside every setting (design section 11).
+
+The rule for the environment: HELIOGRAPH_<SECTION>_<SETTING>, so HELIOGRAPH_HTTP_LISTEN is `listen` of `[http]`; lists are
+written with commas. What the command line says goes over both. Reference: https://toml.io/en/v1.0.0
+"""
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+import msgspec
+
+from heliograph.core.settings import Setting, describe, read, suggest
+
+Meta = msgspec.Meta
+FILE = "heliograph.toml"
+PREFIX = "HELIOGRAPH_"
+LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]*):(\d{1,5})")
+# Docker links and Kubernetes put such names beside a program called heliograph.
+FOREIGN = re.compile(r"HELIOGRAPH_(SERVICE_.*|PORT|PORT_\d.*|ENV_.*|NAME|CONFIG)")
+DEFAULT_CONFIG_VARIABLE = "HELIOGRAPH_CONFIG"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message says where and what to do."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all sections share: they cannot be changed and take no unknown names."""
+
+
+class Http(Section, frozen=True):
+    """The HTTP and HTTPS doors: the API, short links and the web account."""
+
+    listen: Annotated[str, Meta(description="host:port of the HTTP door; empty closes it")] = "127.0.0.1:8080"
+    https_listen: Annotated[str, Meta(description="host:port of the HTTPS door; empty closes it")] = ""
+    tls_cert: Annotated[str, Meta(description="File with the certificate chain; read again when it changes")] = ""
+    tls_key: Annotated[str, Meta(description="File with its private key; read again when it changes")] = ""
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(description="Addresses or networks whose X-Forwarded-For is believed, so that bans hit the client"),
+    ] = ()
+    max_body_mb: Annotated[int, Meta(ge=1, le=1024, description="Largest request body, in MiB")] = 32
+    header_s: Annotated[float, Meta(gt=0, description="Seconds a client may take to send a request's head")] = 10.0
+    body_s: Annotated[float, Meta(gt=0, description="Seconds a client may take to send a request's body")] = 60.0
+    idle_s: Annotated[float, Meta(gt=0, description="Seconds a silent connection is kept")] = 75.0
+    connections: Annotated[int, Meta(ge=1, description="Connections at once; more wait")] = 10_000
+
+
+class Smpp(Section, frozen=True):
+    """The SMPP door for customers."""
+
+    listen: Annotated[str, Meta(description="host:port; empty closes it")] = ""
+    tls_listen: Annotated[str, Meta(description="host:port for TLS, with the certificate of [http]")] = ""
+    window: Annotated[int, Meta(ge=1, le=5000, description="Unanswered PDUs allowed on a session")] = 200
+    sessions: Annotated[int, Meta(ge=1, description="Sessions of one account at once")] = 10
+    enquire_s: Annotated[float, Meta(gt=0, description="Seconds of silence before enquire_link")] = 60.0
+    answer_s: Annotated[float, Meta(gt=0, description="Seconds to wait for the answer to it")] = 30.0
+    bind_s: Annotated[float, Meta(gt=0, description="Seconds a new connection may take to bind")] = 10.0
+
+
+class Smtp(Section, frozen=True):
+    """The mail door."""
+
+    listen: Annotated[str, Meta(description="host:port; empty closes it")] = ""
+    domain: Annotated[str, Meta(description="Domain of the addresses it takes; empty takes any")] = ""
+    max_body_mb: Annotated[int, Meta(ge=1, le=256, description="Largest letter, in MiB")] = 10
+
+
+class Store(Section, frozen=True):
+    """Where everything is kept."""
+
+    data: Annotated[str, Meta(description="Folder of the database, the key file and the locks")] = "data"
+    database: Annotated[
+        str,
+        Meta(description="postgresql://user:password@host/name, or sqlite:///file; empty: heliograph.db in the folder"),
+    ] = ""
+
+
+class Callbacks(Section, frozen=True):
+    """News for customers over HTTP: delivery reports and incoming texts."""
+
+    allow_private: Annotated[
+        tuple[str, ...],
+        Meta(description="Private addresses or networks that may be called, such as 10.0.0.0/8; all others may not"),
+    ] = ()
+    connect_s: Annotated[float, Meta(gt=0, description="Seconds to connect")] = 5.0
+    answer_s: Annotated[float, Meta(gt=0, description="Seconds to wait for the answer")] = 10.0
+    retry_s: Annotated[int, Meta(ge=1, description="Seconds between two tries")] = 240
+    attempts: Annotated[int, Meta(ge=1, description="Tries before it is given up")] = 50
+    per_host: Annotated[int, Meta(ge=1, description="Calls to one host at once")] = 8
+    total: Annotated[int, Meta(ge=1, description="Calls at once in all")] = 200
+
+
+class Limits(Section, frozen=True):
+    """When addresses are banned and floods stopped. Limits of one account are its settings."""
+
+    login_failures: Annotated[int, Meta(ge=1, description="Failed logins of an address that ban it")] = 5
+    login_minutes: Annotated[int, Meta(ge=1, description="Minutes in which they are counted")] = 30
+    login_ban_minutes: Annotated[int, Meta(ge=1, description="Minutes of that ban")] = 30
+    send_failures: Annotated[int, Meta(ge=1, description="Failed sends of an address in a row that ban it")] = 100
+    send_minutes: Annotated[int, Meta(ge=1, description="Minutes in which they are counted")] = 10
+    send_ban_minutes: Annotated[int, Meta(ge=1, description="Minutes of that ban")] = 10
+    flood_count: Annotated[int, Meta(ge=1, description="Messages to one number that are a flood")] = 50
+    flood_s: Annotated[int, Meta(ge=1, description="when the gaps between them are below these seconds")] = 30
+
+
+class Delivery(Section, frozen=True):
+    """The loop that empties the queue."""
+
+    enabled: Annotated[bool, Meta(description="Hand messages to carriers; no: accept and keep them only")] = True
+    valid_hours: Annotated[int, Meta(ge=1, le=720, description="Hours to try when a message says nothing")] = 24
+    retry_s: Annotated[int, Meta(ge=1, description="Seconds before a temporary refusal is tried again")] = 60
+    retry_most_s: Annotated[int, Meta(ge=1, description="These seconds double with each try up to this many")] = 1800
+    first_lane_percent: Annotated[
+        int, Meta(ge=0, le=90, description="Part of every window that is kept for single texts, in percent")
+    ] = 10
+    memory: Annotated[int, Meta(ge=100, description="Bulk messages held in memory; the others wait on disk")] = 50_000
+
+
+class Demo(Section, frozen=True):
+    """What `heliograph serve --demo` makes when it is not there yet."""
+
+    login: Annotated[str, Meta(description="Login of the demo account")] = "demo"
+    password: Annotated[str, Meta(description="Its password")] = "demo"  # noqa: S105 - made known by intent
+    key: Annotated[str, Meta(description="Its API key")] = "demo-key"
+    balance: Annotated[int, Meta(ge=0, description="Its money, in whole units")] = 1000
+    carrier_listen: Annotated[str, Meta(description="host:port of the simulated carrier; port 0: any")] = "127.0.0.1:0"
+
+
+class Metrics(Section, frozen=True):
+    """/metrics for Prometheus, /healthz and /readyz."""
+
+    listen: Annotated[str, Meta(description="host:port of their own; empty: on the HTTP door")] = ""
+    allow: Annotated[tuple[str, ...], Meta(description="Addresses or networks that may read /metrics")] = (
+        "127.0.0.0/8",
+        "::1/128",
+    )
+
+
+class Log(Section, frozen=True):
+    """Logs go to standard error, one event a line."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level that is written")] = (
+        "info"
+    )
+    json: Annotated[bool, Meta(description="One JSON object a line instead of text")] = False
+
+
+class Config(Section, frozen=True):
+    """Everything that is configured by file; accounts, prices and routes live in the database."""
+
+    http: Http = Http()
+    smpp: Smpp = Smpp()
+    smtp: Smtp = Smtp()
+    store: Store = Store()
+    callbacks: Callbacks = Callbacks()
+    limits: Limits = Limits()
+    delivery: Delivery = Delivery()
+    demo: Demo = Demo()
+    metrics: Metrics = Metrics()
+    log: Log = Log()
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return Path(self.store.data)
+
+    @property
+    def database(self) -> str:
+        """The store's address: the configured one, or the file in the data folder."""
+        return self.store.database or str(self.data / "heliograph.db")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command line may say over the file and the environment; None where it says nothing."""
+
+    demo: bool = False
+    config: str | None = None
+    data: str | None = None
+    database: str | None = None
+    http: str | None = None
+    smpp: str | None = None
+    smtp: str | None = None
+    log_level: str | None = None
+
+
+def settle(options: Options, environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration that holds for a command line: its options, over the environment, over the file."""
+    said: dict[tuple[str, str], str | None] = {
+        ("store", "data"): options.data,
+        ("store", "database"): options.database,
+        ("http", "listen"): options.http,
+        ("smpp", "listen"): options.smpp,
+        ("smtp", "listen"): options.smtp,
+        ("log", "level"): options.log_level,
+    }
+    return load(
+        find_file(options.config, environ), environ, {key: text for key, text in said.items() if text is not None}
+    )
+
+
+def find_file(given: str | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The file to read: the given one, that of HELIOGRAPH_CONFIG, or heliograph.toml in the working folder if it is there."""
+    name = given or environ.get(DEFAULT_CONFIG_VARIABLE)
+    if name:
+        return Path(name)
+    path = Path(FILE)
+    return path if path.is_file() else None
+
+
+def load(
+    path: Path | None,
+    environ: Mapping[str, str] = os.environ,
+    said: Mapping[tuple[str, str], str] | None = None,
+) -> Config:
+    """Read a file (None: defaults), put the environment over it and then ``said`` ((section, setting): text).
+
+    ConfigError for what cannot be read, is unknown (with the nearest known name) or out of bounds.
+    """
+    values = _read_file(path) if path is not None else {}
+    source = str(path) if path is not None else "the configuration"
+    known = _known()
+    _check_names(values, known, source)
+    for name, text in environ.items():
+        if name.startswith(PREFIX) and not FOREIGN.fullmatch(name):
+            section, setting = _resolve(name, known)
+            _put(values, known, section, setting, text, name)
+    for (section, setting), text in (said or {}).items():
+        _put(values, known, section, setting, text, "the command line")
+    config = _convert(values, source)
+    _check(config)
+    return config
+
+
+def check(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """``load``, and whether the files it names can be read; ConfigError."""
+    config = load(path, environ)
+    for name in ("tls_cert", "tls_key"):
+        file = getattr(config.http, name)
+        if file and not os.access(file, os.R_OK):
+            raise ConfigError(f"http.{name}: cannot read {file}")
+    return config
+
+
+def sample() -> str:
+    """A configuration file that says what each setting is; every value in it is the default."""
+    lines = [
+        "# Heliograph's configuration. Every setting has its default here; leave out what you do not change.",
+        "# The environment goes over this file: HELIOGRAPH_HTTP_LISTEN is `listen` of [http].",
+    ]
+    for field in msgspec.structs.fields(Config):
+        lines += ["", f"# {_first_line(field.type)}", f"[{field.name}]"]
+        for setting in describe(field.type):
+            lines += [f"# {setting.help}{_limits(setting)}", f"{setting.name} = {_toml(setting.default)}"]
+    return "\n".join(lines) + "\n"
+
+
+def split_listen(text: str) -> tuple[str, int]:
+    """Host and port of host:port; an empty host is every address. ValueError for anything else."""
+    found = LISTEN.fullmatch(text)
+    if found is None or int(found[2]) > 65535:
+        raise ValueError(f"{text!r} is no host:port, such as 0.0.0.0:8080 or [::]:8080")
+    return found[1].strip("[]"), int(found[2])
+
+
+def _known() -> dict[str, dict[str, Setting]]:
+    sections = msgspec.structs.fields(Config)
+    return {field.name: {setting.name: setting for setting in describe(field.type)} for field in sections}
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _check_names(values: dict[str, Any], known: dict[str, dict[str, Setting]], source: str) -> None:
+    for section, settings in values.items():
+        if section not in known:
+            raise ConfigError(f"{source}: there is no section [{section}]; {suggest(section, known)}")
+        if not isinstance(settings, dict):
+            raise ConfigError(f"{source}: {section} is a section; write [{section}] and its settings below")
+        for name in settings:
+            if name not in known[section]:
+                raise ConfigError(f"{source}: [{section}] has no {name!r}; {suggest(name, known[section])}")
+
+
+def _resolve(variable: str, known: dict[str, dict[str, Setting]]) -> tuple[str, str]:
+    section, _, setting = variable.removeprefix(PREFIX).lower().partition("_")
+    if setting in known.get(section, {}):
+        return section, setting
+    names = [f"{part}_{name}" for part, settings in known.items() for name in settings]
+    near = difflib.get_close_matches(f"{section}_{setting}", names, n=1, cutoff=0.6)
+    hint = f"did you mean {PREFIX}{near[0].upper()}?" if near else "heliograph config sample lists all settings"
+    raise ConfigError(f"the environment variable {variable} is not known; {hint}")
+
+
+def _put(
+    values: dict[str, Any], known: dict[str, dict[str, Setting]], section: str, setting: str, text: str, source: str
+) -> None:
+    try:
+        values.setdefault(section, {})[setting] = read(known[section][setting].type, text)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {section}.{setting}: {error}") from None
+
+
+def _convert(values: dict[str, Any], source: str) -> Config:
+    try:
+        return msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        reason, _, where = str(error).partition(" - at `$.")
+        raise ConfigError(f"{source}: {where.rstrip('`')}: {reason}") from None
+
+
+def _check(config: Config) -> None:
+    """Rules that a type does not say."""
+    for section in ("http", "smpp", "smtp", "metrics", "demo"):
+        for name in ("listen", "https_listen", "tls_listen", "carrier_listen"):
+            text = getattr(getattr(config, section), name, "")
+            if text:
+                try:
+                    split_listen(text)
+                except ValueError as error:
+                    raise ConfigError(f"{section}.{name}: {error}") from None
+    for section, name in (("http", "trusted_proxies"), ("callbacks", "allow_private"), ("metrics", "allow")):
+        for network in getattr(getattr(config, section), name):
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                raise ConfigError(f"{section}.{name}: {network!r} is no address or network") from None
+    if bool(config.http.tls_cert) != bool(config.http.tls_key):
+        raise ConfigError("http: tls_cert and tls_key belong together")
+    if (config.http.https_listen or config.smpp.tls_listen) and not config.http.tls_cert:
+        raise ConfigError("http: a TLS door needs tls_cert and tls_key")
+
+
+def _first_line(section: type[msgspec.Struct]) -> str:
+    return (section.__doc__ or "").strip().splitlines()[0]
+
+
+def _limits(setting: Setting) -> str:
+    return f" (one of {', '.join(get_args(setting.type))})" if get_origin(setting.type) is Literal else ""
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(each) for each in value) + "]"
+    return str(value)

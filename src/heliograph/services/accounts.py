@@ -1,0 +1,311 @@
+"""Accounts: making them, their settings, money, passwords and API keys (spec management 2.2 to 2.4; design section 8)."""
+
+import asyncio
+import hashlib
+import ipaddress
+import re
+import secrets
+import string
+import zoneinfo
+from collections.abc import Mapping
+
+import msgspec
+
+from heliograph.core.accounts import Account, Settings
+from heliograph.core.money import format_money
+from heliograph.core.reasons import Reason, Refused
+from heliograph.core.settings import change as change_settings
+from heliograph.services import hashes
+from heliograph.services.changes import change
+from heliograph.store.database import Database, Row, Transaction
+
+LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
+CURRENCY = re.compile(r"[A-Z]{3}")
+HOURS = re.compile(r"([01]?\d|2[0-3])-([01]?\d|2[0-4])")
+PREFIXES = re.compile(r"-?\+?\d{1,15}(,-?\+?\d{1,15})*")
+OFFSET = re.compile(r"[+-]?\d{1,2}(:?[0-5]\d)?")
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 6, 64
+ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+KEY_LENGTH = 32  # 32 characters of 62 are 190 bits; 128 are the least (design section 5)
+HINT_LENGTH = 4
+MAIN, SECOND = 1, 2
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """An account with its money (1/10,000 of a unit) and the name of its tariff."""
+
+    account: Account
+    tariff: str
+    balance: int
+    balance2: int
+    created_ms: int
+
+
+class Password(msgspec.Struct, frozen=True):
+    """What is told of a password; its hashes stay in the store."""
+
+    id: int
+    label: str
+    created_ms: int
+
+
+class Key(msgspec.Struct, frozen=True):
+    """What is told of an API key: the first characters, and the SHA-256 that names it."""
+
+    digest: str
+    label: str
+    hint: str
+    created_ms: int
+
+
+async def create(
+    db: Database,
+    login: str,
+    *,
+    tariff: str,
+    now_ms: int,
+    currency: str = "RUB",
+    password: str = "",
+    weak: bool = False,
+    credit: int = 0,
+    settings: Mapping[str, str] | None = None,
+) -> Account:
+    """A new account; ``password`` may be empty when keys will do, ``weak`` allows a short one (the demo's).
+
+    Refused: BAD_PARAMETERS for its parts, NOT_FOUND for the tariff, NOT_POSSIBLE when the login is taken.
+    """
+    if not LOGIN.fullmatch(login):
+        raise Refused(Reason.BAD_PARAMETERS, f"{login!r} is no login: 1 to 64 Latin letters, digits or . _ @ + -")
+    if not CURRENCY.fullmatch(currency):
+        raise Refused(Reason.BAD_PARAMETERS, f"{currency!r} is no currency: three capitals such as RUB or EUR")
+    _check_credit(credit)
+    own = parse_settings(Settings(), settings or {})
+    hashed = await _hash(password, weak) if password else None
+    async with change(db) as tx:
+        tariff_id = await _find_tariff(tx, tariff, currency)
+        if await tx.one("accounts.find", login) is not None:
+            raise Refused(Reason.NOT_POSSIBLE, f"the login {login!r} is taken")
+        row = await tx.one("accounts.next_id")
+        assert row is not None
+        account = Account(row[0], login, currency, credit, tariff_id, own)
+        text = msgspec.json.encode(own).decode()
+        await tx.run("accounts.create", account.id, login, currency, credit, tariff_id, text, now_ms)
+        if hashed is not None:
+            await _store_password(tx, account.id, "first", hashed, now_ms)
+    return account
+
+
+def parse_settings(settings: Settings, texts: Mapping[str, str]) -> Settings:
+    """Settings with some of them read from texts; Refused(BAD_PARAMETERS) names the field or the nearest known one."""
+    try:
+        changed = change_settings(settings, texts)
+        for name in texts:
+            _check_setting(name, changed)
+    except ValueError as error:
+        raise Refused(Reason.BAD_PARAMETERS, str(error)) from None
+    return changed
+
+
+async def set_settings(db: Database, login: str, texts: Mapping[str, str]) -> Settings:
+    """Change settings of an account, given as texts (spec management 2.2); what the account has now."""
+    async with change(db) as tx:
+        found = _read(await _find(tx, login))
+        settings = parse_settings(found.account.settings, texts)
+        await tx.run("accounts.set_settings", msgspec.json.encode(settings).decode(), found.account.id)
+    return settings
+
+
+async def set_tariff(db: Database, login: str, tariff: str) -> None:
+    """Give an account another tariff of its own currency."""
+    async with change(db) as tx:
+        account = _read(await _find(tx, login)).account
+        await tx.run("accounts.set_tariff", await _find_tariff(tx, tariff, account.currency), account.id)
+
+
+async def set_credit(db: Database, login: str, credit: int) -> None:
+    """How far below zero the main balance may go; Refused(NO_MONEY) when it is further down already."""
+    _check_credit(credit)
+    async with change(db) as tx:
+        await tx.run("accounts.set_credit", credit, _read(await _find(tx, login)).account.id)
+
+
+async def show(db: Database, login: str) -> Overview:
+    """An account; Refused(NOT_FOUND) when there is none of this login."""
+    return _read(_must(await db.one("accounts.find", login), login))
+
+
+async def list_all(db: Database) -> list[Overview]:
+    """All accounts by login."""
+    return [_read(row) for row in await db.all("accounts.overview")]
+
+
+# Money
+
+
+async def top_up(db: Database, login: str, amount: int, *, now_ms: int, note: str = "", wallet: int = MAIN) -> int:
+    """Add money; the balance afterwards. Refused(BAD_PARAMETERS) unless the amount is above zero."""
+    if amount <= 0:
+        raise Refused(Reason.BAD_PARAMETERS, "a top-up adds money; use a correction to take some away")
+    return await _move(db, login, amount, "top-up", note, wallet, now_ms)
+
+
+async def correct(db: Database, login: str, amount: int, *, now_ms: int, note: str, wallet: int = MAIN) -> int:
+    """Add (or, below zero, take) money and say why; the balance afterwards. Refused(NO_MONEY) below the credit."""
+    if not amount or not note.strip():
+        raise Refused(Reason.BAD_PARAMETERS, "a correction needs an amount other than 0 and a note that says why")
+    return await _move(db, login, amount, "correction", note, wallet, now_ms)
+
+
+async def _move(db: Database, login: str, amount: int, name: str, note: str, wallet: int, now_ms: int) -> int:
+    if wallet not in (MAIN, SECOND):
+        raise Refused(Reason.BAD_PARAMETERS, "the wallet is 1 (main) or 2 (second)")
+    query = "accounts.move_main" if wallet == MAIN else "accounts.move_second"
+    async with change(db) as tx:
+        account = _read(await _find(tx, login)).account
+        row = await tx.one(query, amount, account.id)
+        assert row is not None
+        await tx.run("ledger.add", account.id, now_ms, name, amount, wallet, 0, 0, note)
+    return int(row[wallet - 1])
+
+
+def _check_credit(credit: int) -> None:
+    if credit < 0:
+        raise Refused(Reason.BAD_PARAMETERS, f"a credit is 0 or more, not {format_money(credit)}")
+
+
+# Passwords and keys
+
+
+async def add_password(
+    db: Database, login: str, password: str, *, now_ms: int, label: str = "", weak: bool = False
+) -> int:
+    """Give an account one more password; its number. Refused(BAD_PARAMETERS) when clients could not send it alike."""
+    hashed = await _hash(password, weak)
+    async with change(db) as tx:
+        account = _read(await _find(tx, login)).account
+        return await _store_password(tx, account.id, label, hashed, now_ms)
+
+
+async def list_passwords(db: Database, login: str) -> list[Password]:
+    """The passwords of an account, without anything secret."""
+    account = (await show(db, login)).account
+    return [Password(*row) for row in await db.all("passwords.of_account", account.id)]
+
+
+async def remove_password(db: Database, login: str, number: int) -> None:
+    """Take a password away; running servers refuse it with their next snapshot."""
+    async with change(db) as tx:
+        account = _read(await _find(tx, login)).account
+        if not await tx.run("passwords.remove", account.id, number):
+            raise Refused(Reason.NOT_FOUND, f"{login} has no password number {number}; list them first")
+
+
+async def create_key(db: Database, login: str, *, now_ms: int, label: str = "", key: str = "") -> str:
+    """Give an account an API key; the key, which is kept nowhere. ``key`` is a given one, for the demo only."""
+    made = key or "".join(secrets.choice(ALPHABET) for _ in range(KEY_LENGTH))
+    async with change(db) as tx:
+        account = _read(await _find(tx, login)).account
+        await tx.run("keys.create", digest_key(made), account.id, label, made[:HINT_LENGTH], now_ms)
+    return made
+
+
+async def list_keys(db: Database, login: str) -> list[Key]:
+    """The API keys of an account, without anything secret."""
+    account = (await show(db, login)).account
+    return [Key(*row) for row in await db.all("keys.of_account", account.id)]
+
+
+async def revoke_key(db: Database, login: str, name: str) -> Key:
+    """Take an API key away by itself, its first characters or its digest's; Refused when that names none or several."""
+    async with change(db) as tx:
+        account = _read(await _find(tx, login)).account
+        keys = [Key(*row) for row in await tx.all("keys.of_account", account.id)]
+        digest = digest_key(name)
+        named = [key for key in keys if key.digest == digest] or [
+            key for key in keys if name and (key.hint == name or key.digest.startswith(name))
+        ]
+        if len(named) != 1:
+            raise Refused(
+                Reason.NOT_FOUND,
+                f"{login} has {len(named) or 'no'} keys that begin with {name[:HINT_LENGTH]!r}; "
+                "name one by the beginning of its digest (heliograph key list)",
+            )
+        await tx.run("keys.remove", account.id, named[0].digest)
+    return named[0]
+
+
+def digest_key(key: str) -> str:
+    """The SHA-256 by which an API key is found, in hex."""
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def _hash(password: str, weak: bool) -> hashes.Hashes:
+    least = 1 if weak else SHORTEST_PASSWORD
+    if not least <= len(password) <= LONGEST_PASSWORD:
+        raise Refused(Reason.BAD_PARAMETERS, f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+    if not password.isascii() or not password.isprintable():
+        raise Refused(
+            Reason.BAD_PARAMETERS,
+            "use Latin letters, digits and signs: clients send a password, or its hash, in differing charsets",
+        )
+    return await asyncio.to_thread(hashes.make, password)
+
+
+async def _store_password(tx: Transaction, account_id: int, label: str, hashed: hashes.Hashes, now_ms: int) -> int:
+    row = await tx.one("passwords.next_id")
+    assert row is not None
+    await tx.run("passwords.create", row[0], account_id, label, hashed.plain, hashed.md5, hashed.sha1, now_ms)
+    return int(row[0])
+
+
+# Rows and rules
+
+
+async def _find(tx: Transaction, login: str) -> Row:
+    return _must(await tx.one("accounts.find", login), login)
+
+
+def _must(row: Row | None, login: str) -> Row:
+    if row is None:
+        raise Refused(Reason.NOT_FOUND, f"there is no account {login!r}")
+    return row
+
+
+def _read(row: Row) -> Overview:
+    id_, login, currency, balance, balance2, credit, tariff_id, tariff, settings, created_ms = row
+    account = Account(id_, login, currency, credit, tariff_id, msgspec.json.decode(settings, type=Settings))
+    return Overview(account, tariff, balance, balance2, created_ms)
+
+
+async def _find_tariff(tx: Transaction, name: str, currency: str) -> int:
+    row = await tx.one("tariffs.find", name)
+    if row is None:
+        raise Refused(Reason.NOT_FOUND, f"there is no tariff {name!r}; make one first (heliograph tariff create)")
+    if row[2] != currency:
+        raise Refused(Reason.BAD_PARAMETERS, f"the tariff {name!r} is in {row[2]}, the account in {currency}")
+    return int(row[0])
+
+
+def _check_setting(name: str, settings: Settings) -> None:
+    """Rules that a type does not say; ValueError."""
+    value = getattr(settings, name)
+    if name == "tz":
+        _check_zone(value)
+    elif name == "hours" and value and not HOURS.fullmatch(value):
+        raise ValueError(f"hours={value!r}: hours are written like 9-21")
+    elif name == "prefixes" and value and not PREFIXES.fullmatch(value):
+        raise ValueError(f"prefixes={value!r}: digits with commas between, a minus excludes: 7,-77")
+    elif name == "addresses":
+        for each in filter(None, value.split(",")):
+            ipaddress.ip_network(each.strip(), strict=False)
+    elif name == "callback_url" and value and not value.startswith(("http://", "https://")):
+        raise ValueError("callback_url: an address begins with http:// or https://")
+
+
+def _check_zone(value: str) -> None:
+    if OFFSET.fullmatch(value):
+        return
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"tz={value!r}: a zone such as Europe/Moscow or an offset such as +3 is wanted") from None
