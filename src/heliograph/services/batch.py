@@ -38,8 +38,6 @@ ORDER = (
     "callbacks.later",
     "callbacks.remove",
     "inbound.add",
-    "staged.sweep_messages",
-    "staged.sweep_queue",
     "staged.end",
 )
 CHARGE = "purses.charge"

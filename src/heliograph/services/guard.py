@@ -108,7 +108,7 @@ class Guard:
         """Give the place back."""
         self._under_way[account_id] -= 1
 
-    def pace(self, account_id: int, what: str, print: int, limit: int, period_s: int, now_ms: int) -> bool:  # noqa: A002
+    def pace(self, account_id: int, what: str, print: int, limit: int, period_s: int, now_ms: int) -> bool:
         """Note a request of the kind ``what``; False when it is over ``limit`` in ``period_s`` for the same ``print``."""
         key = (what, limit, period_s)
         window = self._paces.get(key)

@@ -144,6 +144,7 @@ CREATE TABLE messages (
     tried TEXT NOT NULL
 );
 CREATE INDEX messages_id ON messages (account_id, id);
+CREATE INDEX messages_sent ON messages (carrier_id, changed_ms) WHERE status = 0;
 
 -- What has still to go out, narrow, one row a message; removed when the carrier has it or it is over.
 -- started_ms is the start mark: set before the first byte leaves, so only marked rows can be unsure after a crash.
@@ -156,6 +157,7 @@ CREATE TABLE queue (
     unsure INTEGER NOT NULL
 );
 CREATE INDEX queue_due ON queue (carrier_id, lane, due_ms);
+CREATE INDEX queue_unsure ON queue (due_ms) WHERE unsure = 1;
 
 -- Requests whose rows are being written in portions: nothing in [first_id, last_id] counts until the row is gone.
 CREATE TABLE staged (first_id INTEGER PRIMARY KEY, last_id INTEGER NOT NULL, account_id INTEGER NOT NULL, created_ms INTEGER NOT NULL);

@@ -11,7 +11,9 @@ DELETE FROM callbacks WHERE id = ?
 
 -- name: due
 SELECT c.id, c.int_id, c.account_id, c.status, c.err, c.at_ms, c.due_ms, c.tries FROM callbacks c
-WHERE c.due_ms <= ? AND c.id > ? ORDER BY c.id LIMIT ?
+WHERE c.due_ms <= ? AND c.id > ?
+    AND NOT EXISTS (SELECT 1 FROM staged s WHERE c.int_id BETWEEN s.first_id AND s.last_id)
+ORDER BY c.id LIMIT ?
 
 -- name: next_due
 SELECT min(due_ms) FROM callbacks

@@ -46,8 +46,6 @@ SELECT int_id, account_id, phone, fingerprint, created_ms FROM messages WHERE in
 -- name: today
 SELECT phone, text, extra FROM messages WHERE int_id >= ? AND account_id = ? AND status NOT IN (22, 23, 24, 25)
 
--- Sent texts whose receipt is overdue: nothing in the queue, still status 0, not changed for long.
+-- Sent texts whose receipt is overdue (a partial index holds only what is at status 0).
 -- name: overdue
-SELECT int_id FROM messages m WHERE status = 0 AND int_id > ? AND changed_ms < ?
-    AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.int_id = m.int_id)
-ORDER BY int_id LIMIT ?
+SELECT int_id FROM messages WHERE status = 0 AND carrier_id = ? AND changed_ms < ? ORDER BY changed_ms LIMIT ?

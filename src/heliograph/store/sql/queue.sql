@@ -40,3 +40,7 @@ SELECT carrier_id, lane, due_ms, started_ms, unsure FROM queue WHERE int_id = ?
 -- name: depth
 SELECT carrier_id, lane, count(*), min(due_ms), sum(CASE WHEN started_ms > 0 THEN 1 ELSE 0 END), sum(unsure)
 FROM queue GROUP BY carrier_id, lane ORDER BY carrier_id, lane
+
+-- Unsure texts whose wait is over.
+-- name: unsure_over
+SELECT int_id FROM queue WHERE unsure = 1 AND due_ms <= ? ORDER BY due_ms LIMIT ?

@@ -14,3 +14,6 @@ DELETE FROM messages WHERE int_id BETWEEN ? AND ?
 
 -- name: sweep_queue
 DELETE FROM queue WHERE int_id BETWEEN ? AND ?
+
+-- name: sweep_callbacks
+DELETE FROM callbacks WHERE int_id BETWEEN ? AND ?

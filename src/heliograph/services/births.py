@@ -1,0 +1,188 @@
+"""From a decided recipient to a message and its rows, for one transaction or a staged request (design section 6, flow A)."""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from heliograph.core.accounts import Account
+from heliograph.core.messages import (
+    LANE_BULK,
+    LANE_CODE,
+    LANE_RATE,
+    Accepted,
+    Door,
+    Extra,
+    Flag,
+    Message,
+    Recipient,
+    Submission,
+    Verdict,
+    encode_extra,
+)
+from heliograph.core.reasons import Reason
+from heliograph.core.status import REFUSALS, Err, Status
+from heliograph.services.deciding import Decision
+from heliograph.services.desk import Desk, Row, accept_row
+from heliograph.services.quotas import Quotas
+from heliograph.store.database import Broken, Full
+
+DAY_S = 86_400
+
+
+def unique(recipients: Iterable[Recipient]) -> list[Recipient]:
+    """Recipients without repeats of one number with one text (spec sending 3.1: send once), in the order given."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for recipient in recipients:
+        key = (recipient.given, recipient.text)
+        if key not in seen:
+            seen.add(key)
+            kept.append(recipient)
+    return kept
+
+
+def print_of(account: Account, submission: Submission) -> int:
+    """What makes two requests identical: account, kind, sorted recipients with their texts, sender (spec 16 no. 15)."""
+    hashed = blake2b(digest_size=8)
+    hashed.update(f"{account.id}\x1f{submission.kind}\x1f{submission.sender}".encode())
+    recipients = submission.recipients
+    if len(recipients) > 1:
+        recipients = tuple(sorted(recipients, key=lambda recipient: recipient.given))
+    text = None
+    for recipient in recipients:
+        hashed.update(f"\x1e{recipient.given}\x1f{recipient.sender or ''}".encode())
+        if recipient.text != text:
+            text = recipient.text
+            hashed.update(b"\x1f" + text.encode())
+    return int.from_bytes(hashed.digest(), "big") >> 1
+
+
+def choose_lane(account: Account, submission: Submission, count: int, quotas: Quotas, now_ms: int) -> int:
+    """One recipient within the account's rate: lane 1; beyond it: lane 2; several: lane 3. Wishes only lower it."""
+    if count > 1:
+        return LANE_BULK
+    lane = max(submission.lane, account.settings.lane)
+    if lane == LANE_CODE and not quotas.is_fast(account, now_ms):
+        return LANE_RATE
+    return lane
+
+
+def make_message(
+    account: Account,
+    submission: Submission,
+    decision: Decision,
+    int_id: int,
+    id_: str,
+    lane: int,
+    now_ms: int,
+    print_: int,
+    test: bool,
+) -> Message:
+    """A message as it is first stored."""
+    status, err, flags = Status.WAITING, Err.NONE, int(submission.kind)
+    if decision.reason is not None:
+        status, err = REFUSALS[decision.reason]
+    elif test:
+        status, err, flags = Status.DELIVERED, Err.VIRTUAL, flags | Flag.TEST
+    text, due_ms = decision.text, decision.due_ms or now_ms
+    extra = ""
+    if text.pid is not None or submission.user_ip:
+        extra = encode_extra(Extra(pid=text.pid, dcs=text.dcs, user_ip=submission.user_ip))
+    valid_s = submission.valid_s or DAY_S
+    if account.settings.valid_minutes:
+        valid_s = min(valid_s, account.settings.valid_minutes * 60)
+    route = decision.route
+    return Message(
+        int_id=int_id,
+        account_id=account.id,
+        id=id_,
+        phone=decision.phone,
+        given=decision.given,
+        kind=submission.kind,
+        flags=flags,
+        sender=decision.sender,
+        text=text.text,
+        comment=text.comment,
+        parts=text.parts,
+        cost=0 if test else decision.cost,
+        mccmnc=decision.mccmnc,
+        status=status,
+        err=err,
+        send_ms=due_ms,
+        created_ms=now_ms,
+        changed_ms=now_ms,
+        expires_ms=due_ms + valid_s * 1000,
+        lane=lane,
+        route_id=route.id if route else 0,
+        carrier_id=route.carrier_id if route else 0,
+        door=submission.door,
+        fingerprint=print_,
+        extra=extra,
+    )
+
+
+def spread_due(message: Message, submission: Submission, index: int, count: int) -> None:
+    """Stretch a mailing over ``period_s`` in portions every ``freq_s`` (spec sending 2, period and freq)."""
+    if submission.period_s and count > 1:
+        freq_s = submission.freq_s or 3600
+        portions = max(1, submission.period_s // freq_s)
+        shift_ms = index * portions // count * freq_s * 1000
+        message.send_ms += shift_ms
+        message.expires_ms += shift_ms
+
+
+def rows_of(
+    message: Message, account: Account, desk: Desk, *, told: bool, staged: bool = False
+) -> list[tuple[str, Row]]:
+    """The rows of a new message; ``told`` lets a final status reach the customer's handler.
+
+    The charge of a staged message is not among them: one row charges the whole request at its end.
+    """
+    rows: list[tuple[str, Row]] = [accept_row(message)]
+    if message.status == Status.WAITING:
+        rows.append(("queue.add", (message.int_id, message.carrier_id, message.lane, message.send_ms)))
+    elif told:
+        rows.extend(callback_rows(message, account, desk))
+    if message.cost and not staged:
+        row = (account.id, message.created_ms, "charge", -message.cost, 1, message.int_id, 1, "")
+        rows.append(("ledger.add", row))
+    return rows
+
+
+def wants_callback(message: Message, account: Account | None) -> bool:
+    """Statuses go to the handler only for messages sent by HTTP, SMTP or SMPP (seed 001)."""
+    return account is not None and bool(account.settings.callback_url) and message.door <= Door.SMPP
+
+
+def callback_rows(message: Message, account: Account | None, desk: Desk) -> list[tuple[str, Row]]:
+    """The row that tells the customer of the message's present status, when he wants it."""
+    if not wants_callback(message, account):
+        return []
+    at_ms = message.changed_ms
+    row = (desk.take_event(), message.int_id, message.account_id, message.status, message.err, at_ms, at_ms)
+    return [("callbacks.add", row)]
+
+
+def verdict_of(decision: Decision) -> Verdict:
+    """What is told about one recipient."""
+    if decision.reason is None:
+        return Verdict(decision.phone, decision.mccmnc, decision.cost, decision.text.parts)
+    status, err = REFUSALS[decision.reason]
+    return Verdict(decision.phone, decision.mccmnc, 0, decision.text.parts, status, err)
+
+
+def answer_of(decisions: list[Decision], id_: str, total: int, balance: int, test: bool) -> Accepted:
+    """The answer to an accepted submission."""
+    if len(decisions) == 1:
+        parts = decisions[0].text.parts
+    else:
+        parts = sum(decision.text.parts for decision in decisions if decision.reason is None)
+    return Accepted(id_, parts, total, balance, tuple(verdict_of(decision) for decision in decisions), test)
+
+
+def reason_of(error: Exception) -> Reason:
+    """What a failed commit means to the customer."""
+    if isinstance(error, Full):
+        return Reason.STORE_FULL
+    if isinstance(error, Broken) and error.which.startswith("overdraft"):
+        return Reason.NO_MONEY
+    return Reason.NOT_POSSIBLE

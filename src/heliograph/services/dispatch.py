@@ -1,0 +1,179 @@
+"""Taking texts from the queue: what is due, the start mark before a socket, and what a crash left unsure (design sections 5 and 6B)."""
+
+import logging
+from collections.abc import Callable
+
+from heliograph.core.messages import Message
+from heliograph.core.routing import Facts, Route
+from heliograph.core.status import Err, Status
+from heliograph.services.births import callback_rows
+from heliograph.services.desk import Desk, Row, message_of, move_row
+
+log = logging.getLogger(__name__)
+RECOVER_PAGE = 1000
+
+
+class Dispatch:
+    """The queue as the dispatcher sees it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        # Messages that were written to a socket and never answered, by carrier and number.
+        self.unsure: dict[tuple[int, str], list[Message]] = {}
+
+    async def read_due(self, carrier_id: int, lane: int, now_ms: int, limit: int) -> list[Message]:
+        """Texts that are due and not started, oldest first; those in memory already come as the same objects."""
+        rows = await self._desk.db.all("queue.due", carrier_id, lane, now_ms, limit)
+        known = self._desk.messages
+        return [known.get(row[0]) or message_of(row) for row in rows]
+
+    async def next_due(self, carrier_id: int, lane: int) -> int | None:
+        """When the next text of a lane is due, in UTC milliseconds."""
+        row = await self._desk.db.one("queue.next_due", carrier_id, lane)
+        return row[0] if row else None
+
+    def start(self, message: Message, now_ms: int, done: Callable[[Message, Exception | None], None]) -> None:
+        """Commit the start mark: after it the text may be on a phone, before it it cannot be."""
+        message.started_ms = now_ms
+        rows: list[tuple[str, Row]] = [("queue.start", (now_ms, message.carrier_id, message.int_id))]
+        self._desk.add(message, rows, lambda error: done(message, error))
+
+    def find_routes(self, message: Message, now_ms: int) -> list[Route]:
+        """Routes of other carriers that have not had this message, in the order of trying."""
+        desk = self._desk
+        snapshot = desk.snapshots.current
+        account = snapshot.accounts.get(message.account_id)
+        place = snapshot.look_up(message.phone)
+        facts = Facts(
+            message.phone,
+            place.iso if place else "",
+            message.mccmnc,
+            message.kind,
+            account.login if account else "",
+            message.sender,
+        )
+        return snapshot.routes.candidates(facts, message.int_id, (*message.tried, message.carrier_id))
+
+    def reroute(
+        self, message: Message, route: Route, why: str, now_ms: int, done: Callable[[Exception | None], None]
+    ) -> None:
+        """Give a text that is in the queue and not started to another carrier."""
+        rows = reroute_rows(self._desk, message, route, why, now_ms)
+        rows.append(("queue.later", (message.carrier_id, now_ms, 0, 0, message.int_id)))
+        self._desk.add(message, rows, done)
+
+    def end(
+        self, message: Message, status: int, err: int, now_ms: int, done: Callable[[Exception | None], None]
+    ) -> None:
+        """End a text that is in the queue: its final status, the refund by tariff, the callback, the row removed."""
+        amount, rows = end_rows(self._desk, message, status, err, now_ms)
+        rows.append(("queue.remove", (message.int_id,)))
+        self._desk.add(message, rows, done, amount)
+        self._desk.note(message)
+
+    # -- unsure ---------------------------------------------------------------
+    def doubt(self, message: Message) -> None:
+        """Remember an unsure message so that its receipt finds it by number."""
+        message.pending += 1
+        self.unsure.setdefault((message.carrier_id, message.phone), []).append(message)
+
+    def trust(self, message: Message) -> None:
+        """It is sure again: answered by a receipt or by its wait."""
+        found = self.unsure.get((message.carrier_id, message.phone), [])
+        if message in found:
+            found.remove(message)
+            message.pending -= 1
+            if not found:
+                del self.unsure[message.carrier_id, message.phone]
+
+    async def recover(self, now_ms: int) -> int:
+        """What the last run had written to sockets without an answer: wait for its receipt or send again, as the
+        carrier's settings say. Returns how many are unsure."""
+        desk, after, count = self._desk, 0, 0
+        carriers = desk.snapshots.current.carriers
+        while True:
+            rows = await desk.db.all("queue.started", after, RECOVER_PAGE)
+            if not rows:
+                return count
+            for row in rows:
+                after = row[0]
+                message = message_of(row)
+                started_ms, due_ms, was_unsure = row[28:31]
+                carrier = carriers.get(message.carrier_id)
+                if carrier is not None and carrier.settings.unsure == "again" and not was_unsure:
+                    again = ("queue.later", (message.carrier_id, now_ms, 0, 0, message.int_id))
+                    desk.add(
+                        message, [again, self._event(message, "again", "started, never answered", now_ms)], _ignore
+                    )
+                    continue
+                count += 1
+                message.started_ms = started_ms
+                desk.hold(message)
+                self.doubt(message)
+                if not was_unsure:
+                    wait_s = carrier.settings.unsure_s if carrier else 86_400
+                    due_ms = now_ms + wait_s * 1000
+                    later = ("queue.later", (message.carrier_id, due_ms, started_ms, 1, message.int_id))
+                    desk.add(
+                        message, [later, self._event(message, "unsure", "started, never answered", now_ms)], _ignore
+                    )
+
+    async def end_waits(self, now_ms: int) -> int:
+        """End what waited long enough: unsure texts and those whose receipt never came (status 3, err 245)."""
+        desk, ended = self._desk, 0
+        for row in await desk.db.all("queue.unsure_over", now_ms, RECOVER_PAGE):
+            message = await self.get(row[0])
+            if message is not None and message.status in (Status.WAITING, Status.SENT):
+                self.trust(message)
+                self.end(message, Status.EXPIRED, Err.NO_REPORT, now_ms, _ignore)
+                ended += 1
+        for carrier in desk.snapshots.current.carriers.values():
+            before_ms = now_ms - carrier.settings.report_s * 1000
+            for row in await desk.db.all("messages.overdue", carrier.id, before_ms, RECOVER_PAGE):
+                message = await self.get(row[0])
+                if message is not None and message.status == Status.SENT and not message.pending:
+                    self.end(message, Status.EXPIRED, Err.NO_REPORT, now_ms, _ignore)
+                    ended += 1
+        return ended
+
+    async def get(self, int_id: int) -> Message | None:
+        """A message from memory or from the store; the one object that may be moved."""
+        message = self._desk.messages.get(int_id)
+        if message is None:
+            row = await self._desk.db.one("messages.get", int_id)
+            if row is None:
+                return None
+            message = self._desk.messages.get(int_id) or message_of(row)
+            self._desk.hold(message)
+        return message
+
+    def _event(self, message: Message, name: str, detail: str, now_ms: int) -> tuple[str, Row]:
+        return event_row(self._desk, message, name, detail, now_ms)
+
+
+def _ignore(error: Exception | None) -> None:
+    if error is not None:
+        log.error("queue_change_failed", extra={"error": str(error)})
+
+
+def event_row(desk: Desk, message: Message, name: str, detail: str, now_ms: int) -> tuple[str, Row]:
+    """A line of a message's story."""
+    return ("events.add", (message.int_id, desk.stamp(now_ms), name, detail))
+
+
+def reroute_rows(desk: Desk, message: Message, route: Route, why: str, now_ms: int) -> list[tuple[str, Row]]:
+    """Move a message to another route's carrier; the caller adds its queue row."""
+    if message.carrier_id not in message.tried:
+        message.tried = (*message.tried, message.carrier_id)
+    message.carrier_id, message.route_id = route.carrier_id, route.id
+    message.part_states, message.started_ms = [], 0
+    message.status, message.err, message.changed_ms = Status.WAITING, Err.NONE, now_ms
+    return [move_row(message), event_row(desk, message, "route", f"{route.name}: {why}", now_ms)]
+
+
+def end_rows(desk: Desk, message: Message, status: int, err: int, now_ms: int) -> tuple[int, list[tuple[str, Row]]]:
+    """Move a message to a final status: the refund's amount, and its rows with ledger and callback."""
+    message.status, message.err, message.changed_ms = status, err, now_ms
+    amount, rows = desk.refund_rows(message, now_ms)
+    account = desk.snapshots.current.accounts.get(message.account_id)
+    return amount, [move_row(message), *rows, *callback_rows(message, account, desk)]

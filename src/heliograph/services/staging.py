@@ -1,0 +1,210 @@
+"""Large requests: written in portions that nobody can claim, then charged and activated by one row (design section 6, flow A).
+
+Until the row in ``staged`` is gone nothing in its range of ids counts; a crash before that leaves nothing accepted, and
+the next start sweeps what was written.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from heliograph.core.accounts import Account
+from heliograph.core.messages import LANE_BULK, Accepted, Recipient, Submission
+from heliograph.core.reasons import Reason, Refusal, Refused
+from heliograph.services.batch import Change
+from heliograph.services.births import answer_of, make_message, reason_of, rows_of, spread_due
+from heliograph.services.deciding import Decider, Decision
+from heliograph.services.desk import Desk, Row
+from heliograph.services.quotas import Quotas
+from heliograph.store.database import Step
+
+log = logging.getLogger(__name__)
+
+PORTION = 150  # recipients: deciding and writing so many takes some 5 ms of the loop and as much of the writer
+SWEEP = 1000
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+
+
+class Staging:
+    """Takes submissions with many recipients, whole or not at all."""
+
+    def __init__(self, desk: Desk, quotas: Quotas, spawn: Spawn) -> None:
+        self._desk = desk
+        self._quotas = quotas
+        self._spawn = spawn
+        # Told of the carriers that have new bulk in the queue.
+        self.activated: Callable[[set[int]], None] = _nobody
+
+    def start(
+        self,
+        account: Account,
+        submission: Submission,
+        recipients: list[Recipient],
+        now_ms: int,
+        print_: int,
+        done: Callable[[Accepted | Refusal], None],
+    ) -> None:
+        """Begin; ``done`` is called once, when the whole is on disk or refused."""
+        self._spawn(self._run(_Request(self._desk, account, submission, recipients, now_ms, print_), done))
+
+    async def _run(self, request: "_Request", done: Callable[[Accepted | Refusal], None]) -> None:
+        answer: Accepted | Refusal
+        try:
+            answer = await request.write(self._quotas)
+        except Refused as refused:
+            answer = Refusal(refused.reason, refused.detail)
+        except Exception as error:
+            log.exception("staging_failed")
+            answer = Refusal(reason_of(error))
+        if isinstance(answer, Refusal):
+            self._quotas.requests.discard(request.print)
+        done(answer)
+        if isinstance(answer, Accepted):
+            self.activated(request.carriers)
+        elif not request.active:
+            await self._abandon(request)
+
+    async def _abandon(self, request: "_Request") -> None:
+        try:
+            if request.reserved:
+                self._desk.purses.release(request.account.id, request.reserved)
+            await sweep(self._desk, request.first_id, request.last_id)
+        except Exception:
+            # The row in `staged` still hides the rest; the next start sweeps it.
+            log.exception("sweep_failed")
+
+
+def _nobody(carriers: set[int]) -> None:
+    """No dispatcher yet: the rows wait in the queue."""
+
+
+class _Request:
+    """One large request on its way to disk."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        account: Account,
+        submission: Submission,
+        recipients: list[Recipient],
+        now_ms: int,
+        print_: int,
+    ) -> None:
+        self.account = account
+        self.print = print_
+        self.first_id = desk.take_int_ids(len(recipients))
+        self.last_id = self.first_id + len(recipients) - 1
+        self.reserved = 0
+        self.active = False
+        self.carriers: set[int] = set()
+        self._desk = desk
+        self._submission = submission
+        self._recipients = recipients
+        self._now_ms = now_ms
+        self._decisions: list[Decision] = []
+        self._seen: set[tuple[str, str]] = set()
+        self._sequence = 0 if submission.id else desk.take_id(account.id)
+        self._id = submission.id or str(self._sequence)
+        self._test = submission.test or account.settings.test
+
+    async def write(self, quotas: Quotas) -> Accepted | Refusal:
+        """Portion by portion, each decided while the one before is being committed; then the activation."""
+        desk = self._desk
+        row = (self.first_id, self.last_id, self.account.id, self._now_ms)
+        commit = self._commit([("staged.begin", row)])
+        decider = Decider(self.account, self._submission, desk.snapshots.current, self._now_ms)
+        for start in range(0, len(self._recipients), PORTION):
+            rows = self._decide(decider, quotas, start)
+            await commit
+            if rows is None:
+                return Refusal(Reason.NO_MONEY)
+            commit = self._commit(rows)
+            await asyncio.sleep(0)
+        await commit
+        refused = all(decision.reason is not None for decision in self._decisions)
+        await self._activate()
+        if refused:
+            reason = self._decisions[0].reason
+            assert reason is not None
+            return Refusal(reason, id=self._id)
+        balance = desk.purses.left(self.account.id)
+        return answer_of(self._decisions, self._id, self.reserved, balance, self._test)
+
+    def _decide(self, decider: Decider, quotas: Quotas, start: int) -> list[tuple[str, Row]] | None:
+        """The rows of one portion, its money reserved; None when there is not enough of it."""
+        submission, desk = self._submission, self._desk
+        rows: list[tuple[str, Row]] = []
+        cost = 0
+        count = len(self._recipients)
+        for index in range(start, min(start + PORTION, count)):
+            decision = decider.decide(self._recipients[index], self.first_id + index, quotas, index)
+            key = (decision.phone, decision.text.text)
+            if key in self._seen:
+                continue
+            self._seen.add(key)
+            self._decisions.append(decision)
+            cost += decision.cost
+            int_id = self.first_id + index
+            # One row of the whole carries the request's fingerprint; the guard against repeats needs no more.
+            print_ = self.print if index == 0 else 0
+            message = make_message(
+                self.account, submission, decision, int_id, self._id, LANE_BULK, self._now_ms, print_, self._test
+            )
+            spread_due(message, submission, index, count)
+            rows.extend(rows_of(message, self.account, desk, told=True, staged=True))
+            if decision.reason is None:
+                self.carriers.add(message.carrier_id)
+                quotas.count(self.account, message.phone, message.text, submission.user_ip, self._now_ms)
+        if cost and not self._test:
+            if not desk.purses.reserve(self.account.id, cost):
+                return None
+            self.reserved += cost
+        return rows
+
+    async def _activate(self) -> None:
+        """One short transaction: the charge of the whole, and the row that hid it gone."""
+        rows: list[tuple[str, Row]] = [("staged.end", (self.first_id,))]
+        if self.reserved:
+            count = sum(1 for decision in self._decisions if decision.reason is None)
+            charge = (self.account.id, self._now_ms, "charge", -self.reserved, 1, self.first_id, count, "")
+            rows.append(("ledger.add", charge))
+        await self._commit(rows, -self.reserved, self._sequence)
+        self.active = True
+
+    def _commit(self, rows: list[tuple[str, Row]], amount: int = 0, last_id: int = 0) -> asyncio.Future[None]:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: Exception | None) -> None:
+            if future.done():
+                return
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+
+        account_id = self.account.id if amount or last_id else 0
+        self._desk.batch.add(Change(rows, done, account_id, amount, last_id))
+        return future
+
+
+async def sweep(desk: Desk, first_id: int, last_id: int) -> None:
+    """Remove what a large request that was never activated left behind, in small steps."""
+    for start in range(first_id, last_id + 1, SWEEP):
+        span = (start, min(start + SWEEP - 1, last_id))
+        await desk.db.transact(
+            [
+                Step("staged.sweep_queue", [span]),
+                Step("staged.sweep_callbacks", [span]),
+                Step("staged.sweep_messages", [span]),
+            ]
+        )
+    await desk.db.transact([Step("staged.end", [(first_id,)])])
+
+
+async def sweep_all(desk: Desk) -> int:
+    """Sweep every large request that a crash left half-written; how many there were."""
+    rows = await desk.db.all("staged.all")
+    for first_id, last_id, _ in rows:
+        await sweep(desk, first_id, last_id)
+    return len(rows)
