@@ -11,6 +11,7 @@ def test_it(backend, tmp_path):
 import hashlib
 import itertools
 import os
+import signal
 import tempfile
 import warnings
 from collections.abc import AsyncIterator
@@ -30,6 +31,7 @@ BACKENDS = ("sqlite", "postgres")
 
 _servers: list[Any] = []
 _templates: dict[str, str] = {}
+_files: dict[str, bytes] = {}
 _numbers = itertools.count(1)
 
 
@@ -50,12 +52,17 @@ async def fresh_database(
 
 async def fresh_url(backend: str, tmp_path: Path, *, migrations: Path = MIGRATIONS_DIRECTORY) -> str:
     """The address of a new, migrated, empty database, for those who open it themselves (once or several times)."""
+    key = _key(migrations)
     if backend == "sqlite":
-        url = f"sqlite:///{tmp_path / f'store{next(_numbers)}.db'}"
-        await _migrate(url, migrations)
-        return url
+        path = tmp_path / f"store{next(_numbers)}.db"
+        if key not in _files:
+            await _migrate(f"sqlite:///{path}", migrations)
+            _files[key] = path.read_bytes()  # whole: closing the last connection empties the log into it
+        else:
+            path.write_bytes(_files[key])
+        return f"sqlite:///{path}"
     name = f"t_{os.getpid()}_{next(_numbers)}"
-    await _command(f'CREATE DATABASE "{name}" TEMPLATE "{await _template(migrations)}"')
+    await _command(f'CREATE DATABASE "{name}" TEMPLATE "{await _template(migrations, key)}"')
     return _named(name)
 
 
@@ -90,7 +97,12 @@ def start_postgres(*settings: str) -> Any:
 def stop_postgres() -> None:
     """Stop the server of this test process, if it was started."""
     while _servers:
-        _servers.pop().cleanup()
+        server = _servers.pop()
+        # Its data is thrown away: no need to wait until all of it is on disk.
+        process = server.get_postmaster_info().process
+        process.send_signal(signal.SIGQUIT)
+        process.wait(10)
+        server.cleanup()
 
 
 async def _migrate(url: str, migrations: Path) -> None:
@@ -101,11 +113,14 @@ async def _migrate(url: str, migrations: Path) -> None:
         await database.close()
 
 
-async def _template(migrations: Path) -> str:
+def _key(migrations: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(migrations.glob("*.sql")):
         digest.update(path.name.encode() + path.read_bytes())
-    key = digest.hexdigest()[:16]
+    return digest.hexdigest()[:16]
+
+
+async def _template(migrations: Path, key: str) -> str:
     if key not in _templates:
         name = f"template_{os.getpid()}_{key}"
         await _command(f'CREATE DATABASE "{name}" TEMPLATE template0')

@@ -6,6 +6,7 @@ the token is there if and only if the transaction was kept. (`pg_xact_status` wo
 or a failover the server may give the same transaction number again, and a lost text would pass for a kept one.)
 """
 
+import socket
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -59,6 +60,7 @@ async def connect_writer(dsn: str) -> Connection:
     """A connection for the writer, to a server that keeps what it commits; StoreError when it does not."""
     connection: Connection = await asyncpg.connect(dsn, **settings(writer=True))
     try:
+        _watch_line(connection)
         await _check_server(connection)
         await set_codecs(connection)
         await _make_marks(connection)
@@ -94,6 +96,18 @@ async def was_kept(connection: Connection, slot: int, token: int) -> bool:
 async def forget(connection: Connection, slot: int) -> None:
     """Remove a writer's mark at its end, and those of writers that ended without doing so a week ago."""
     await connection.execute("DELETE FROM commit_marks WHERE slot = $1 OR touched < now() - interval '7 days'", slot)
+
+
+def _watch_line(connection: Connection) -> None:
+    # The writer waits for its answers without a limit, so a host that vanished must show on the socket itself:
+    # 10 s of silence, then 3 probes 5 s apart, and no longer than 25 s for sent bytes. The driver has no option for it.
+    line: socket.socket | None = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]
+    if line is None or line.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 25_000)):
+        if hasattr(socket, option):
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 async def _check_server(connection: Connection) -> None:
