@@ -153,16 +153,30 @@ def _decode_json(query: bytes, body: bytes, default: str) -> Params:
         params.charset = charset
     if len(values) > MAX_PARAMETERS:
         raise ParamError("too many parameters")
+    binary = (_json_text("bin", values.get("bin")) or params.get("bin")) == "1"
     for key, value in values.items():
         text = _json_text(key, value)
         if text is None:
             continue
         if len(key) > MAX_KEY:
             raise ParamError("parameter name too long")
+        if binary and key == "mes":
+            params.binary = _json_payload(text)
+            text = hexlify(params.binary).decode().upper()
         if "\0" in text or "\0" in key:
             raise ParamError("NUL character")
         params[key] = text
+    if params.binary is not None and not binary:
+        raise ParamError("bin differs between URL and body")
     return params
+
+
+def _json_payload(text: str) -> bytes:
+    """The bytes of bin=1: JSON can write them only as the characters below 256."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        raise ParamError("binary text with characters above 255") from None
 
 
 def _parse_json(body: bytes) -> tuple[dict[str, object], str]:
