@@ -82,6 +82,12 @@ class Store(Section, frozen=True):
     ] = ""
 
 
+class Numbers(Section, frozen=True):
+    """How numbers are read."""
+
+    home: Annotated[str, Meta(description="ISO code of the country whose own notation is tried first")] = "RU"
+
+
 class Callbacks(Section, frozen=True):
     """News for customers over HTTP: delivery reports and incoming texts."""
 
@@ -159,6 +165,7 @@ class Config(Section, frozen=True):
     smpp: Smpp = Smpp()
     smtp: Smtp = Smtp()
     store: Store = Store()
+    numbers: Numbers = Numbers()
     callbacks: Callbacks = Callbacks()
     limits: Limits = Limits()
     delivery: Delivery = Delivery()

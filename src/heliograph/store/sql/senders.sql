@@ -1,7 +1,7 @@
 -- Sender names and their state; account 0 is every account.
 
 -- name: overview
-SELECT s.account_id, coalesce(a.login, ''), s.name, s.state, s.created_ms
+SELECT coalesce(a.login, ''), s.name, s.state, s.created_ms
 FROM senders s LEFT JOIN accounts a ON a.id = s.account_id ORDER BY s.account_id, s.name
 
 -- name: put
