@@ -7,7 +7,7 @@ bisection and fails alone.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -93,6 +93,9 @@ class Batch:
         self._filling: list[Change] = []
         self._groups: deque[list[Change]] = deque()
         self._committing: list[Change] = []
+        self._steps: list[Step] = []
+        # Told of the rows of one query once they are on disk: {"callbacks.add": sender.take}.
+        self.watch: dict[str, Callable[[Sequence[Sequence[Any]]], None]] = {}
         self._scheduled = False
         self._idle: list[asyncio.Future[None]] = []
         self.commits = 0
@@ -131,12 +134,14 @@ class Batch:
             return
         self._committing = changes
         try:
-            self._db.write(assemble(changes), self._ended)
+            self._steps = assemble(changes)
+            self._db.write(self._steps, self._ended)
         except StoreError as error:  # a closed store: nothing can be kept any more
             self._ended(None, error)
 
     def _ended(self, results: list[list[Row]] | None, error: Exception | None) -> None:
         changes, self._committing = self._committing, []
+        steps, self._steps = self._steps, []
         if results is not None:
             self.commits += 1
             self.changes += len(changes)
@@ -155,6 +160,10 @@ class Batch:
                 change.done(error)
             except Exception:
                 log.exception("change_done_failed")
+        if results is not None and self.watch:
+            for step in steps:
+                if step.query in self.watch:
+                    self.watch[str(step.query)](step.rows)
 
     def _book(self, changes: list[Change], results: list[list[Row]]) -> None:
         moved: dict[int, int] = {}

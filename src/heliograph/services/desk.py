@@ -1,5 +1,6 @@
 """What the hot verbs share: the store, the batch, money, snapshots, messages in memory, sequences, watchers (design section 5)."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -122,6 +123,10 @@ class Desk:
             self.let_go(message)
         # All are under way: look again only when a tenth more has come.
         self._load = max(MOST_IN_MEMORY, len(self.messages) + MOST_IN_MEMORY // 10)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call something after a pause, for what the store could not take now."""
+        asyncio.get_running_loop().call_later(seconds, call)
 
     def note(self, message: Message) -> None:
         """Tell the watchers (the live page) that a message moved."""

@@ -1,0 +1,99 @@
+"""News for customers: due rows, and what became of an attempt to tell them (design section 6, flow D; seed 001: every 4 minutes, 50 times)."""
+
+import logging
+
+import msgspec
+
+from heliograph.core.accounts import Account
+from heliograph.core.messages import Message
+from heliograph.services.batch import Change
+from heliograph.services.desk import Desk, Row, message_of
+
+log = logging.getLogger(__name__)
+
+
+class Callback(msgspec.Struct):
+    """One row of news; ``id`` stays the same on every repeat."""
+
+    id: int
+    int_id: int
+    account_id: int
+    status: int
+    err: int
+    at_ms: int
+    due_ms: int
+    tries: int = 0
+
+
+def callback_of(row: Row) -> Callback:
+    """News from its columns, as they are written and as callbacks.due selects them."""
+    return Callback(*row)
+
+
+class Callbacks:
+    """The table of news."""
+
+    def __init__(self, desk: Desk, retry_s: int = 240, attempts: int = 50) -> None:
+        self._desk = desk
+        self._retry_ms = retry_s * 1000
+        self._attempts = attempts
+        self.told = self.failed = self.given_up = 0
+
+    async def read_due(self, now_ms: int, after: int, limit: int) -> list[Callback]:
+        """News that is due, in the order of its making, behind the id ``after``."""
+        return [callback_of(row) for row in await self._desk.db.all("callbacks.due", now_ms, after, limit)]
+
+    async def next_due(self) -> int | None:
+        """When the next news is due."""
+        row = await self._desk.db.one("callbacks.next_due")
+        return row[0] if row else None
+
+    def find_account(self, callback: Callback) -> Account | None:
+        """Whose news it is; None when the account is gone or wants no callbacks any more."""
+        account = self._desk.snapshots.current.accounts.get(callback.account_id)
+        return account if account is not None and account.settings.callback_url else None
+
+    def find(self, callback: Callback) -> Message | None:
+        """The message from memory."""
+        return self._desk.messages.get(callback.int_id)
+
+    async def fetch(self, callback: Callback) -> Message | None:
+        """The message from memory or from the store."""
+        message = self._desk.messages.get(callback.int_id)
+        if message is None:
+            row = await self._desk.db.one("messages.get", callback.int_id)
+            message = message_of(row) if row else None
+        return message
+
+    def record(self, callback: Callback, ok: bool, detail: str, now_ms: int) -> Callback | None:
+        """Write what an attempt gave: the row removed, or its next time. Returns the row that is still open."""
+        event = ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", detail))
+        if ok:
+            self.told += 1
+            self._write([("callbacks.remove", (callback.id,)), event])
+            return None
+        self.failed += 1
+        callback.tries += 1
+        if callback.tries >= self._attempts:
+            self.given_up += 1
+            given_up = f"{detail}; given up after {callback.tries} attempts"
+            event = ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", given_up))
+            self._write([("callbacks.remove", (callback.id,)), event])
+            return None
+        callback.due_ms = now_ms + self._retry_ms
+        self._write([("callbacks.later", (callback.due_ms, callback.tries, callback.id)), event])
+        return callback
+
+    def drop(self, callback: Callback, why: str, now_ms: int) -> None:
+        """Remove news that nobody wants: its account or its message is gone."""
+        event = ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", why))
+        self._write([("callbacks.remove", (callback.id,)), event])
+
+    def _write(self, rows: list[tuple[str, Row]]) -> None:
+        def done(error: Exception | None) -> None:
+            if error is not None:
+                # Told, but not noted: it stays in the table and is told again after a restart, with the same id.
+                log.error("callback_not_stored", extra={"error": str(error)})
+                self._desk.later(1.0, lambda: self._write(rows))
+
+        self._desk.batch.add(Change(rows, done))
