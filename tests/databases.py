@@ -8,6 +8,7 @@ def test_it(backend, tmp_path):
     asyncio.run(story())
 """
 
+import asyncio
 import hashlib
 import itertools
 import os
@@ -32,6 +33,7 @@ BACKENDS = ("sqlite", "postgres")
 _servers: list[Any] = []
 _templates: dict[str, str] = {}
 _files: dict[str, bytes] = {}
+_made: list[str] = []
 _numbers = itertools.count(1)
 
 
@@ -39,15 +41,13 @@ _numbers = itertools.count(1)
 async def fresh_database(
     backend: str, tmp_path: Path, *, migrations: Path = MIGRATIONS_DIRECTORY, queries: Path = SQL_DIRECTORY
 ) -> AsyncIterator[Database]:
-    """A new, migrated, empty database, opened; closed at the end (and dropped on a server that is not ours)."""
+    """A new, migrated, empty database, opened; closed at the end."""
     url = await fresh_url(backend, tmp_path, migrations=migrations)
     database = await open_database(url, queries=queries)
     try:
         yield database
     finally:
         await database.close()
-        if backend == "postgres" and "PG_DSN" in os.environ:
-            await _drop(url)
 
 
 async def fresh_url(backend: str, tmp_path: Path, *, migrations: Path = MIGRATIONS_DIRECTORY) -> str:
@@ -62,7 +62,7 @@ async def fresh_url(backend: str, tmp_path: Path, *, migrations: Path = MIGRATIO
             path.write_bytes(_files[key])
         return f"sqlite:///{path}"
     name = f"t_{os.getpid()}_{next(_numbers)}"
-    await _command(f'CREATE DATABASE "{name}" TEMPLATE "{await _template(migrations, key)}"')
+    await _create(name, await _template(migrations, key))
     return _named(name)
 
 
@@ -95,7 +95,10 @@ def start_postgres(*settings: str) -> Any:
 
 
 def stop_postgres() -> None:
-    """Stop the server of this test process, if it was started."""
+    """Stop the server of this test process, if it was started; on another's server, drop what was made there."""
+    if "PG_DSN" in os.environ and _made:
+        asyncio.run(_command(*(f'DROP DATABASE "{name}" WITH (FORCE)' for name in _made)))
+        _made.clear()
     while _servers:
         server = _servers.pop()
         # Its data is thrown away: no need to wait until all of it is on disk.
@@ -123,22 +126,24 @@ def _key(migrations: Path) -> str:
 async def _template(migrations: Path, key: str) -> str:
     if key not in _templates:
         name = f"template_{os.getpid()}_{key}"
-        await _command(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        await _create(name, "template0")
         await _migrate(_named(name), migrations)
         _templates[key] = name
     return _templates[key]
 
 
-async def _command(sql: str) -> None:
+async def _create(name: str, template: str) -> None:
+    await _command(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    _made.append(name)
+
+
+async def _command(*statements: str) -> None:
     connection = await asyncpg.connect(postgres_dsn())
     try:
-        await connection.execute(sql)
+        for sql in statements:
+            await connection.execute(sql)
     finally:
         await connection.close()
-
-
-async def _drop(url: str) -> None:
-    await _command(f'DROP DATABASE "{urlsplit(url).path[1:]}" WITH (FORCE)')
 
 
 def _named(name: str) -> str:

@@ -24,7 +24,7 @@ _COMMON = (
 _WRITER = (
     "PRAGMA synchronous=FULL",
     "PRAGMA cache_size=-65536",  # 64 MiB
-    "PRAGMA wal_autocheckpoint=2000",  # 8 MiB: a copy short enough not to be felt by a text beside bulk
+    "PRAGMA wal_autocheckpoint=4000",  # 16 MiB: rarer copies, each still short beside a slow disk
     "PRAGMA journal_size_limit=67108864",  # a log grown by a long read shrinks back to 64 MiB
 )
 _READER = ("PRAGMA query_only=ON", "PRAGMA cache_size=-16384")
