@@ -1,0 +1,186 @@
+"""Services that answer from memory, to the protocols of `heliograph.api.operation`; they note what they were asked."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from heliograph.api.app import Api
+from heliograph.api.operation import Operation, Services
+from heliograph.api.request import Answer, Request, Response
+from heliograph.core.accounts import Account, Settings
+from heliograph.core.messages import Accepted, Message, Quote, Submission
+from heliograph.core.ranges import Place
+from heliograph.core.reasons import Refusal
+
+NOW_MS = 1_731_576_600_000  # Thursday 14.11.2024 12:30:00 in Moscow
+ALEX = Account(7, "alex", "RUR", 0, 1, Settings())
+ACCEPTED = Accepted("17", 1, 16_000, 984_000, ())
+QUOTE = Quote(16_000, 1, ())
+MOSCOW = Place("Россия", "Russia", "RU", "МТС", "Москва", "250", "01", "25001", 180, "mobile")
+
+
+@dataclass
+class FakeCredentials:
+    """alex/123, or the key k-demo; with `slow` answers wait in `pending`."""
+
+    account: Account = ALEX
+    slow: bool = False
+    pending: list[Callable[[], None]] = field(default_factory=list)
+
+    def verify(self, login: str, psw: str, apikey: str, done: Callable[[Account | None], None]) -> None:
+        known = (login, psw, apikey) in {("alex", "123", ""), ("", "", "k-demo")}
+        answer = self.account if known else None
+        if self.slow:
+            self.pending.append(lambda: done(answer))
+        else:
+            done(answer)
+
+
+@dataclass
+class FakeGuard:
+    """Counts everything; nothing is ever forgotten."""
+
+    banned: set[str] = field(default_factory=set)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    sends: list[bool] = field(default_factory=list)
+    inside: int = 0
+    left: int = 0
+    paces: dict[tuple[int, str, int], int] = field(default_factory=dict)
+
+    def is_banned(self, client: str, now_ms: int) -> bool:
+        return client in self.banned
+
+    def note_login_failed(self, client: str, login: str, now_ms: int) -> None:
+        self.failed.append((client, login))
+
+    def note_send(self, client: str, ok: bool, now_ms: int) -> None:
+        self.sends.append(ok)
+
+    def enter(self, account: Account) -> bool:
+        if self.inside >= account.settings.concurrency - 1:
+            return False
+        self.inside += 1
+        return True
+
+    def leave(self, account_id: int) -> None:
+        self.inside -= 1
+        self.left += 1
+
+    def pace(self, account_id: int, what: str, print: int, limit: int, period_s: int, now_ms: int) -> bool:
+        assert 0 <= print < 2**63
+        key = (account_id, what, print)
+        self.paces[key] = self.paces.get(key, 0) + 1
+        return self.paces[key] <= limit
+
+
+@dataclass
+class FakeSubmitting:
+    """Gives every submission the same result, at once or (`slow`) when the test says so."""
+
+    result: Accepted | Refusal = ACCEPTED
+    quote: Quote | Refusal = QUOTE
+    slow: bool = False
+    asked: list[Submission] = field(default_factory=list)
+    pending: list[Callable[[], None]] = field(default_factory=list)
+
+    def accept(
+        self, account: Account, submission: Submission, now_ms: int, done: Callable[[Accepted | Refusal], None]
+    ) -> None:
+        self.asked.append(submission)
+        if self.slow:
+            self.pending.append(lambda: done(self.result))
+        else:
+            done(self.result)
+
+    def price(self, account: Account, submission: Submission, now_ms: int) -> Quote | Refusal:
+        self.asked.append(submission)
+        return self.quote
+
+
+@dataclass
+class FakeStatuses:
+    """Messages by (id, phone)."""
+
+    messages: dict[tuple[str, str], Message] = field(default_factory=dict)
+    deleted: list[tuple[str, str]] = field(default_factory=list)
+
+    def find(
+        self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None]], None]
+    ) -> None:
+        done([self.messages.get(pair) for pair in wanted])
+
+    def delete(self, account: Account, id: str, phone: str, now_ms: int, done: Callable[[bool], None]) -> None:
+        self.deleted.append((id, phone))
+        done((id, phone) in self.messages)
+
+
+@dataclass
+class FakeMoney:
+    amounts: tuple[int, int, int] = (2_508_000, 0, 0)
+
+    def balance(self, account_id: int) -> tuple[int, int, int]:
+        return self.amounts
+
+
+class FakePlaces:
+    def look_up(self, phone: str) -> Place | None:
+        return MOSCOW if phone.startswith("79") else None
+
+
+def normalize(given: str) -> str | None:
+    """Digits only; a leading 8 is Russia's."""
+    digits = "".join(filter(str.isdigit, given))
+    if len(digits) == 11:
+        return "7" + digits[1:]
+    return None
+
+
+@dataclass
+class House:
+    """The API over the fakes, asked like a client asks."""
+
+    operations: tuple[Operation, ...]
+    credentials: FakeCredentials = field(default_factory=FakeCredentials)
+    guard: FakeGuard = field(default_factory=FakeGuard)
+    submitting: FakeSubmitting = field(default_factory=FakeSubmitting)
+    statuses: FakeStatuses = field(default_factory=FakeStatuses)
+    money: FakeMoney = field(default_factory=FakeMoney)
+    places: FakePlaces = field(default_factory=FakePlaces)
+    answers: list[Answer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        services = Services(
+            self.credentials, self.guard, self.submitting, self.statuses, self.money, self.places, normalize
+        )
+        self.api = Api(services, self.operations)
+
+    def post(self, request: Request) -> Response | None:
+        """The answer when it comes at once; all answers are in `answers`."""
+        before = len(self.answers)
+        self.api(request, self.answers.append)
+        assert len(self.answers) - before <= 1
+        if len(self.answers) == before:
+            return None
+        answer = self.answers[-1]
+        assert isinstance(answer, Response)
+        return answer
+
+    def get(self, path: str, **params: object) -> Response:
+        """A signed-in GET in UTF-8, which must be answered at once; `login=None` leaves a parameter out."""
+        fields = {"login": "alex", "psw": "123", "charset": "utf-8", **params}
+        query = urlencode({key: value for key, value in fields.items() if value is not None}).encode()
+        answer = self.post(Request("GET", path, query, received_ns=NOW_MS * 1_000_000))
+        assert answer is not None
+        return answer
+
+    def ask(self, path: str, **params: object) -> str:
+        """The body of such an answer."""
+        return self.get(path, **params).body.decode()
+
+    def four(self, path: str, **params: object) -> tuple[str, ...]:
+        """The bodies in formats 0 to 3, each from a fresh guard, XML without its declaration."""
+        texts = []
+        for fmt in range(4):
+            self.guard.paces.clear()
+            texts.append(self.ask(path, fmt=fmt, **params).removeprefix('<?xml version="1.0" encoding="utf-8"?>'))
+        return tuple(texts)
