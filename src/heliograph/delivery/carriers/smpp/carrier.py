@@ -1,0 +1,372 @@
+"""A carrier over SMPP: its links, its window and speed, parts out and answers in, receipts and texts in (SMPP 3.4)."""
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Callable
+
+from heliograph.core.carriers import Carrier
+from heliograph.core.status import Err
+from heliograph.delivery.carriers.contract import Listener, Outcome, Unit, What
+from heliograph.delivery.carriers.smpp import receipts
+from heliograph.delivery.carriers.smpp.answers import TEMPORARY_MS, judge, read_errors
+from heliograph.delivery.carriers.smpp.connection import Connection, Login, Part
+from heliograph.delivery.carriers.smpp.inbound import Reader
+from heliograph.delivery.carriers.smpp.pacing import UNLIMITED, Pace
+from heliograph.delivery.carriers.smpp.parts import Composer, UnfitError
+from heliograph.wire.smpp import statuses, tables
+from heliograph.wire.smpp.pdus import Pdu, PduError
+from heliograph.wire.smpp.receipt import parse_receipt
+from heliograph.wire.smpp.session import Session
+
+log = logging.getLogger("heliograph.carrier")
+
+_FIRST_LANE = 1
+# Waking up more often than this for the next token gains nothing: `Pace` keeps 50 ms of them.
+_NAP_MS = 5
+# Share of a new round trip in the average.
+_RTT_SHARE = 0.05
+_GOODBYE_S = 2.0
+
+
+class SmppCarrier:
+    """The links of an SMPP carrier, as `contract.CarrierLinks` has it.
+
+    A unit may have more parts than `room` tells: those that find no slot or are ahead of the rate wait here and go
+    in turn. ``chance`` (0 to 1) spreads the pauses before binding again. Raises ValueError for settings that cannot
+    be read (alphabets, errors).
+    """
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        listener: Listener,
+        clock_ms: Callable[[], int],
+        ssl_context: ssl.SSLContext | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        settings = carrier.settings
+        self.carrier = carrier
+        self._listener = listener
+        self._clock_ms = clock_ms
+        self._composer = Composer(settings)
+        self._reader = Reader(settings)
+        self._errors = read_errors(settings.errors)
+        self._pace = Pace(settings.rate, clock_ms())
+        self._window = settings.window
+        self._reserve = max(1, settings.window // 10) if settings.window > 1 else 0
+        login = Login(carrier.name, settings, carrier.password, ssl_context)
+        self._connections = [
+            Connection(self, login, label, command_id, clock_ms, chance)
+            for label, command_id in _binds(settings.bind, settings.links)
+        ]
+        self._senders = [connection for connection in self._connections if connection.can_submit]
+        self._bound = 0
+        self._down_since_ms = clock_ms()
+        self._stopping = False
+        self._idle: asyncio.Event | None = None
+        self._wanted = False
+        self._announcing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._rtt_ms = 0.0
+        self._submitted = 0
+        self._throttled = 0
+
+    # What the dispatcher asks
+
+    @property
+    def up(self) -> bool:
+        """Whether at least one link can send."""
+        return self._bound > 0
+
+    @property
+    def down_since_ms(self) -> int:
+        """When the last link was lost (or the carrier was made); 0 while one is up."""
+        return self._down_since_ms
+
+    def room(self, lane: int) -> int:
+        """Parts that may be handed over now. Where it is 0, `changed` tells when it no longer is."""
+        free = 0
+        if not self._stopping:
+            window = self._window if lane <= _FIRST_LANE else self._window - self._reserve
+            waiting = 0
+            for link in self._senders:
+                session = link.session
+                if session is not None and session.is_bound and session.can_write:
+                    queued = len(link.waiting)
+                    waiting += queued
+                    spare = window - link.in_flight - queued
+                    if spare > 0:
+                        free += spare
+            if free:
+                free = min(free, self._pace.room(self._clock_ms()) - waiting)
+        if free > 0:
+            return free
+        self._wanted = True
+        if self._bound:
+            self._arm(self._clock_ms())
+        return 0
+
+    def send(self, unit: Unit) -> None:
+        """Write the unit's parts, all over the link with the least to do; the answers come to the listener."""
+        now = self._clock_ms()
+        try:
+            pdus = self._composer.compose(unit, now)
+        except UnfitError as error:
+            refused = Outcome(What.REFUSED, "", error.code, error.err, 0, "", now, now)
+            for number in unit.missing or (1,):  # how many parts there would be is not known
+                self._tell(unit.int_id, number, max(unit.missing, default=1), refused)
+            return
+        link = None if self._stopping else self._choose()
+        total = len(pdus)
+        for number in unit.missing or range(1, total + 1):
+            if not 1 <= number <= total:
+                # Split in another way than the parts that went before: the rest can never be joined to them.
+                gone = Outcome(What.REFUSED, "", 0, Err.PARTS_MISSING, 0, "", now, now)
+                self._tell(unit.int_id, number, total, gone)
+            elif link is None:
+                self._tell(unit.int_id, number, total, Outcome(What.LATER))
+            else:
+                self._hand(Part(link, unit.int_id, number, total, pdus[number - 1], now), now)
+
+    async def start(self) -> None:
+        """Begin to bind and to keep bound; returns at once."""
+        self._stopping = False
+        self._loop = asyncio.get_running_loop()
+        for connection in self._connections:
+            connection.start()
+
+    async def stop(self, grace_s: float) -> None:
+        """Give back what was not written (later), wait for answers under way, unbind and close; the rest is unsure."""
+        self._stopping = True
+        for link in self._senders:
+            self._give_back(link)
+        if any(link.in_flight for link in self._senders):
+            self._idle = asyncio.Event()
+            try:
+                await asyncio.wait_for(self._idle.wait(), grace_s)
+            except TimeoutError:
+                pass
+        await asyncio.gather(*(connection.stop(_GOODBYE_S) for connection in self._connections))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def stats(self) -> dict[str, float]:
+        """Figures for the metrics page; ``rate`` is the limit of now (0: none), ``rtt_ms`` a moving average."""
+        return {
+            "links": float(len(self._senders)),
+            "bound": float(self._bound),
+            "in_flight": float(sum(link.in_flight for link in self._senders)),
+            "window": float(self._window * len(self._senders)),
+            "rate": self._pace.limit,
+            "rtt_ms": self._rtt_ms,
+            "submitted": float(self._submitted),
+            "throttled": float(self._throttled),
+        }
+
+    # What the connections tell
+
+    def opened(self, connection: Connection) -> None:
+        """A connection is bound."""
+        if connection.can_submit:
+            self._bound += 1
+            self._down_since_ms = 0
+            self._announce()
+
+    def closed(self, connection: Connection) -> None:
+        """A bound connection is gone: what it had not written may go at once over another."""
+        if connection.can_submit:
+            self._bound -= 1
+            if not self._bound:
+                self._down_since_ms = self._clock_ms()
+            self._give_back(connection)
+            self._announce()
+
+    def writable(self, connection: Connection) -> None:
+        """The peer reads again."""
+        now = self._clock_ms()
+        self._pump(connection, now)
+        self._offer(now)
+
+    def received(self, session: Session, pdu: Pdu) -> None:
+        """A receipt or a text; acknowledged when the listener has it on disk."""
+        if pdu.command_id == tables.DELIVER_SM or pdu.command_id == tables.DATA_SM:
+            now = self._clock_ms()
+            told = parse_receipt(pdu)
+            settle = _Settle(session, pdu)
+            if told is not None:
+                news = receipts.translate(pdu, told, self._errors, now)
+                self._listener.receipt(self.carrier.id, news, settle)
+            else:
+                self._listener.inbound(self.carrier.id, self._reader.read(pdu, now), settle)
+        elif pdu.command_id | tables.RESPONSE in tables.COMMANDS:
+            session.answer(pdu, statuses.ESME_RINVCMDID)
+        else:
+            log.info("carrier_notice carrier=%s command=%s", self.carrier.name, pdu.name)
+
+    # Out
+
+    def _choose(self) -> Connection | None:
+        """The bound connection with the least to do."""
+        best = None
+        least = UNLIMITED
+        for link in self._senders:
+            session = link.session
+            if session is not None and session.is_bound:
+                load = link.in_flight + len(link.waiting)
+                if load < least:
+                    best, least = link, load
+        return best
+
+    def _hand(self, part: Part, now: int) -> None:
+        link = part.connection
+        session = link.session
+        if session is None or link.waiting or not session.room:
+            link.waiting.append(part)
+        elif not self._pace.room(now):
+            link.waiting.append(part)
+            self._arm(now)
+        else:
+            self._write(session, part)
+
+    def _write(self, session: Session, part: Part) -> None:
+        try:
+            session.request(part.pdu, self._answered, part)
+        except PduError as error:
+            outcome = Outcome(What.REFUSED, "", error.answer, Err.REFUSED, 0, part.connection.label)
+            self._tell(part.int_id, part.number, part.total, outcome)
+            return
+        part.connection.in_flight += 1
+        self._submitted += 1
+        self._pace.take()
+
+    def _pump(self, link: Connection, now: int) -> None:
+        """Write what waits, as far as slots and speed go."""
+        session = link.session
+        waiting = link.waiting
+        while waiting and session is not None and session.room:
+            if not self._pace.room(now):
+                self._arm(now)
+                return
+            self._write(session, waiting.popleft()._replace(sent_ms=now))
+
+    def _give_back(self, link: Connection) -> None:
+        """What was never written goes again at once."""
+        while link.waiting:
+            part = link.waiting.popleft()
+            self._tell(part.int_id, part.number, part.total, Outcome(What.LATER, link=link.label))
+
+    # In
+
+    def _answered(self, answer: Pdu | None, part: Part) -> None:
+        link, int_id, number, total, _, sent_ms = part
+        link.in_flight -= 1
+        now = self._clock_ms()
+        if answer is not None and not answer.status and answer.command_id == tables.SUBMIT_SM_RESP:
+            link.alive()
+            self._rtt_ms += (now - sent_ms - self._rtt_ms) * (_RTT_SHARE if self._rtt_ms else 1)
+            self._pace.accepted(now)
+            outcome = Outcome(What.ACCEPTED, answer.message_id, 0, 0, 0, link.label, sent_ms, now)
+        else:
+            outcome = self._judge(answer, link, sent_ms, now)
+        self._tell(int_id, number, total, outcome)
+        if link.waiting:
+            self._pump(link, now)
+        if self._wanted:
+            self._offer(now)
+        if self._idle is not None and not any(sender.in_flight for sender in self._senders):
+            self._idle.set()
+
+    def _judge(self, answer: Pdu | None, link: Connection, sent_ms: int, now: int) -> Outcome:
+        """The outcome of a part that was not plainly accepted."""
+        if answer is None:
+            if link.is_open:
+                log.warning("carrier_answer_missing carrier=%s link=%s", self.carrier.name, link.label)
+                link.suspect("submits were not answered in time")
+            return Outcome(What.UNSURE, "", 0, 0, 0, link.label, sent_ms, now)
+        if answer.status == statuses.ESME_RINVBNDSTS:
+            link.suspect("the carrier says the link is not bound")
+        else:
+            link.alive()
+        # A generic_nack without an error says nothing but that there was one.
+        status = answer.status or statuses.ESME_RINVCMDID
+        verdict = judge(status, self._errors)
+        retry_ms = 0
+        if verdict.throttled:
+            self._throttled += 1
+            retry_ms = self._pace.throttled(now)
+        elif verdict.what is What.LATER:
+            retry_ms = TEMPORARY_MS
+        return Outcome(verdict.what, "", status, verdict.err, retry_ms, link.label, sent_ms, now)
+
+    def _tell(self, int_id: int, number: int, total: int, outcome: Outcome) -> None:
+        """Tell the listener; his mistakes are logged and cost no other part its answer."""
+        try:
+            self._listener.answered(self.carrier.id, int_id, number, total, outcome)
+        except Exception:
+            log.exception("carrier_listener_failed carrier=%s int_id=%d", self.carrier.name, int_id)
+
+    # Room that appears
+
+    def _offer(self, now: int) -> None:
+        """Tell that there is room again, or when the speed alone is in the way, wake up for it."""
+        if not self._wanted:
+            return
+        if self._pace.room(now):
+            self._announce()
+        else:
+            self._arm(now)
+
+    def _announce(self) -> None:
+        """Tell the listener, once for all that changes during one turn of the loop."""
+        self._wanted = False
+        if not self._announcing and self._loop is not None:
+            self._announcing = True
+            self._loop.call_soon(self._notify)
+
+    def _notify(self) -> None:
+        self._announcing = False
+        self._listener.changed(self.carrier.id)
+
+    def _arm(self, now: int) -> None:
+        """Wake up when the pause is over or the next token is there, if that is what one waits for."""
+        wait_ms = self._pace.wait_ms(now)
+        if wait_ms and self._timer is None and self._loop is not None:
+            self._timer = self._loop.call_later(max(_NAP_MS, wait_ms) / 1000, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        now = self._clock_ms()
+        for link in self._senders:
+            if link.waiting:
+                self._pump(link, now)
+        self._offer(now)
+
+
+class _Settle:
+    """Answers a receipt or text of the peer, once."""
+
+    __slots__ = ("_pdu", "_session")
+
+    def __init__(self, session: Session, pdu: Pdu) -> None:
+        self._session: Session | None = session
+        self._pdu = pdu
+
+    def __call__(self, stored: bool) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.answer(self._pdu, statuses.ESME_ROK if stored else statuses.ESME_RX_T_APPN)
+
+
+def _binds(bind: str, links: int) -> list[tuple[str, int]]:
+    """The connections to hold: their labels and binds."""
+    if bind == "transceiver":
+        return [(f"#{number}", tables.BIND_TRANSCEIVER) for number in range(1, links + 1)]
+    return [
+        (f"#{number}{side}", command_id)
+        for number in range(1, links + 1)
+        for side, command_id in (("t", tables.BIND_TRANSMITTER), ("r", tables.BIND_RECEIVER))
+    ]

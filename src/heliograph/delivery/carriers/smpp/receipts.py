@@ -1,0 +1,113 @@
+"""A carrier's receipt in our words: state and code to status and err (SMPP 3.4, appendix B; spec sending 14.1, 14.2)."""
+
+import re
+from urllib.parse import unquote_plus
+
+from heliograph.core.status import Err, Status
+from heliograph.delivery.carriers.contract import Receipt
+from heliograph.delivery.carriers.smpp.answers import Errors, plain_code
+from heliograph.wire.smpp import receipt as wire
+from heliograph.wire.smpp import tables
+from heliograph.wire.smpp.pdus import Pdu
+
+# Vendor fields with the results of a number query, from 0x1400 on.
+HLR_NAMES = ("imsi", "msc", "mcc", "mnc", "cn", "net", "rcn", "rnet")
+HLR_TAGS = dict(enumerate(HLR_NAMES, 0x1400))
+_HLR_TEXT = re.compile(rf"(?i)(?<![a-z0-9_])({'|'.join(HLR_NAMES)}):(\S*)")
+_MESSAGE_TEXT = re.compile(r"(?i)(?<![a-z0-9_])text\s*:")
+_MAX_DETAIL = 200
+
+# Codes of receipts as most centres write them: the errors of MAP (3GPP TS 29.002, 17.6.6), of which our own table
+# took its low numbers. Others end as 255, refused without a code.
+MAP_ERRS: dict[str, Err] = {
+    "1": Err.NO_SUBSCRIBER,  # unknownSubscriber
+    "5": Err.NO_SUBSCRIBER,  # unidentifiedSubscriber
+    "6": Err.ABSENT,  # absentSubscriberSM
+    "9": Err.BARRED,  # illegalSubscriber
+    "10": Err.NO_SERVICE,  # bearerServiceNotProvisioned
+    "11": Err.NO_SERVICE,  # teleserviceNotProvisioned
+    "12": Err.HANDSET,  # illegalEquipment
+    "13": Err.BARRED,  # callBarred
+    "21": Err.NO_SUPPORT,  # facilityNotSupported
+    "27": Err.ABSENT,  # absentSubscriber
+    "31": Err.ABSENT,  # subscriberBusyForMT-SMS
+    "32": Err.HANDSET,  # sm-DeliveryFailure
+    "33": Err.ABSENT,  # messageWaitingListFull, which is kept for absent ones
+}
+
+_STATUSES: dict[int, Status] = {
+    tables.STATE_DELIVERED: Status.DELIVERED,
+    tables.STATE_EXPIRED: Status.EXPIRED,
+    tables.STATE_DELETED: Status.UNDELIVERABLE,
+    tables.STATE_UNDELIVERABLE: Status.UNDELIVERABLE,
+    tables.STATE_REJECTED: Status.UNDELIVERABLE,
+}
+
+
+def translate(pdu: Pdu, told: wire.Receipt, errors: Errors, now_ms: int) -> Receipt:
+    """The receipt ``told`` of a deliver_sm or data_sm.
+
+    Its time is that of arrival: the dates in a receipt name no zone. They are in ``detail``, as the carrier wrote them.
+    """
+    status = _STATUSES.get(told.state, Status.SENT)
+    return Receipt(
+        told.message_id.replace("\0", ""),
+        pdu.source_addr.removeprefix("+"),
+        int(status),
+        judge(told.state, told.error, errors),
+        now_ms,
+        _describe(pdu, told),
+        read_hlr(pdu),
+    )
+
+
+def judge(state: int, code: str, errors: Errors) -> int:
+    """The err of a message_state and the carrier's code: the carrier's table, then the usual codes, then the state."""
+    if state == tables.STATE_DELIVERED or state not in _STATUSES:
+        return Err.NONE
+    plain = plain_code(code)
+    err = errors.receipts.get(plain)
+    if err is not None:
+        return err
+    if state == tables.STATE_EXPIRED:
+        return int(MAP_ERRS.get(plain, Err.ABSENT))
+    if state == tables.STATE_UNDELIVERABLE:
+        return int(MAP_ERRS.get(plain, Err.REFUSED))
+    return Err.REFUSED
+
+
+def read_hlr(pdu: Pdu) -> dict[str, str] | None:
+    """The results of a number query, from vendor fields or from the text (URL-encoded there); None when there are none."""
+    found: dict[str, str] = {}
+    if pdu.tlvs:
+        for tag, name in HLR_TAGS.items():
+            raw = pdu.tlvs.get(tag)
+            if raw is not None:
+                found[name] = _clean(raw.split(b"\0", 1)[0])
+    if b"msi:" in pdu.text or b"MSI:" in pdu.text:
+        for key, value in _HLR_TEXT.findall(_own_words(pdu)):
+            found.setdefault(key.lower(), unquote_plus(value))
+    return found or None
+
+
+def _describe(pdu: Pdu, told: wire.Receipt) -> str:
+    """The carrier's words without the text of the message."""
+    words = _own_words(pdu)
+    if words:
+        return words[:_MAX_DETAIL]
+    return f"message_state:{told.state} err:{told.error}"
+
+
+def _own_words(pdu: Pdu) -> str:
+    text = _clean(pdu.text)
+    mark = _MESSAGE_TEXT.search(text)
+    return (text[: mark.start()] if mark else text).strip()
+
+
+def _clean(raw: bytes) -> str:
+    """Octets as text; databases take no NUL."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("latin-1")
+    return text.replace("\0", "")
