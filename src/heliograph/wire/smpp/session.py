@@ -36,8 +36,9 @@ _TO_ESME: Final = frozenset(number for number in _REQUESTS if tables.COMMANDS[nu
 class Session(asyncio.Protocol):
     """One connection.
 
-    `context` is the owner's to use, `bind_pdu` is the accepted bind on a server, `unanswered` counts the peer's
-    requests that wait for an answer, `strays` the answers that nobody waited for (late ones, mostly).
+    `context` is the owner's to use. For reading: `is_bound`; `can_receive` and `can_transmit`, whether the ESME of
+    this session takes deliver_sm and may submit; `bind_pdu`, the accepted bind on a server; `unanswered`, the peer's
+    requests that wait for an answer; `strays`, answers that nobody waited for (late ones, mostly).
     """
 
     def __init__(self, peer: Peer, settings: Settings | None = None, on_bind: OnBind | None = None) -> None:
@@ -46,6 +47,8 @@ class Session(asyncio.Protocol):
         self.context: Any = None
         self.state = State.OPEN
         self.is_bound = False
+        self.can_receive = False
+        self.can_transmit = False
         self.bind_pdu: Pdu | None = None
         self.strays = 0
         self.unanswered = 0
@@ -72,19 +75,12 @@ class Session(asyncio.Protocol):
     # What the owner asks
 
     @property
-    def can_receive(self) -> bool:
-        """Whether the ESME of this session takes deliver_sm (bound as receiver or transceiver)."""
-        return self.state is State.BOUND_RX or self.state is State.BOUND_TRX
-
-    @property
-    def can_transmit(self) -> bool:
-        """Whether the ESME of this session may submit (bound as transmitter or transceiver)."""
-        return self.state is State.BOUND_TX or self.state is State.BOUND_TRX
-
-    @property
     def room(self) -> int:
         """How many requests may be made now: what is left of the window, 0 when unbound or the peer does not read."""
-        return max(0, self.settings.window - len(self._pending)) if self.is_bound and self.can_write else 0
+        if not self.is_bound or not self.can_write:
+            return 0
+        left = self.settings.window - len(self._pending)
+        return left if left > 0 else 0
 
     @property
     def peer_address(self) -> str:
@@ -163,6 +159,10 @@ class Session(asyncio.Protocol):
     def reply(self, pdu: Pdu) -> None:
         """Answer with a PDU of one's own making (query_sm_resp, submit_multi_resp, optional fields)."""
         self._write(codec.encode(pdu))
+        self._answered()
+
+    def ignore(self) -> None:
+        """Leave one of the peer's requests without an answer for good, so that it no longer counts as waiting."""
         self._answered()
 
     def send(self, pdu: Pdu) -> None:
@@ -308,7 +308,7 @@ class Session(asyncio.Protocol):
             self._unusual(pdu)
 
     def _request(self, pdu: Pdu) -> None:
-        if self.state is State.BOUND_RX and self._on_bind and pdu.command_id != tables.DATA_SM:
+        if not self.can_transmit and self._on_bind and pdu.command_id != tables.DATA_SM:
             self._deny(pdu, statuses.ESME_RINVBNDSTS)
             return
         wants_answer = pdu.command_id | tables.RESPONSE in tables.COMMANDS
@@ -405,13 +405,15 @@ class Session(asyncio.Protocol):
         _settle(answer, answered)
 
     def _leave(self, state: State) -> None:
-        self.is_bound = False
+        self.is_bound = self.can_receive = self.can_transmit = False
         if self.state is not State.CLOSED:
             self.state = state
 
     def _become_bound(self, command_id: int) -> None:
         self.state = _BOUND_AS[command_id]
         self.is_bound = True
+        self.can_receive = self.state is not State.BOUND_TX
+        self.can_transmit = self.state is not State.BOUND_RX
         self._timers.bound = True
         self._tell(self.peer.bound, self)
 
