@@ -19,6 +19,15 @@ from heliograph.callbacks.targets import Origin, Target
 
 C = TypeVar("C")
 
+# What one origin may have under way: it begins with 4, each answer adds one up to the cap, each request without an answer
+# halves it, down to 2. So a host that hangs holds 4 of 512 for its first time-out and 2 later, and it takes some 120 hosts
+# that hang at once to leave nothing for a new one; a host that answers reaches 32 after 28 answers.
+_FIRST = 4
+_LEAST = 2
+# Nor may it have more than a quarter of what is still free, so that hosts which were quick and then hang leave room too:
+# twelve at the cap of 32 leave 128, each further one a fifth less.
+_SHARE = 4
+
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """How a request ended. `status` is the server's, or 0 when there was none; then `error` says why.
@@ -58,11 +67,13 @@ class _Request:
 
 
 class _Pool:
-    """What one origin has: idle connections (the last used at the end) and the number of requests and connections."""
+    """What one origin has: idle connections (the last used at the end), the number of requests and connections, and how
+    many requests it may have under way by its latest answers."""
 
-    __slots__ = ("connections", "idle", "in_flight")
+    __slots__ = ("allowed", "connections", "idle", "in_flight")
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: int) -> None:
+        self.allowed = allowed
         self.idle: list[_Connection] = []
         self.in_flight = 0
         self.connections = 0
@@ -161,18 +172,21 @@ class Client:
         return self._loop.time()
 
     def room(self, target: Target) -> int:
-        """How many more requests to this target's origin may be posted now.
+        """How many more requests to this target's origin may be posted now; ask again after each answer.
 
-        An origin may have `host_cap` under way, and never more than are left free for all others: k hosts that hang
-        hold k/(k+1) of `total_cap` together, and the next host still gets as much as each of them.
+        An origin begins with 4 at once and earns `host_cap` by answering, and never has more than a quarter of what is
+        left free for all (one is always possible while anything is free).
         """
-        pool = self._pools.get(target.origin)
-        return self._room(pool.in_flight if pool is not None else 0)
+        return self._room(self._pools.get(target.origin))
 
-    def _room(self, in_flight: int) -> int:
-        if self._closing:
+    def _room(self, pool: _Pool | None) -> int:
+        free = self._total_cap - self._in_flight
+        if self._closing or free <= 0:
             return 0
-        return max(0, min(self._host_cap, self._total_cap - self._in_flight) - in_flight)
+        share = free // _SHARE or 1
+        if pool is None:
+            return min(self._host_cap, _FIRST, share)
+        return max(0, min(pool.allowed, share) - pool.in_flight)
 
     def post(
         self,
@@ -191,13 +205,13 @@ class Client:
         `headers` are further (name, value) pairs. Raises NoRoom, and ValueError for a line break in a header.
         """
         pool = self._pools.get(target.origin)
-        if self._room(pool.in_flight if pool is not None else 0) <= 0:
+        if not self._room(pool):
             raise NoRoom("the client is closing" if self._closing else "no room for another request to this host")
         more = _lines(headers) if headers else b""
         payload = b"%b%b\r\nContent-Length: %d\r\n%b\r\n%b" % (target.prefix, content_type, len(body), more, body)
         request = _Request(target, payload, done, context, self._loop.time(), self._total_s)
         if pool is None:
-            pool = self._pools[target.origin] = _Pool()
+            pool = self._pools[target.origin] = _Pool(min(self._host_cap, _FIRST))
         pool.in_flight += 1
         self._in_flight += 1
         if self._timer is None:
@@ -312,6 +326,10 @@ class Client:
         self._in_flight -= 1
         if self._closing and not self._in_flight:
             self._drained.set()
+        if not status:
+            pool.allowed = max(pool.allowed // 2, min(_LEAST, self._host_cap))
+        elif pool.allowed < self._host_cap:
+            pool.allowed += 1
         answer = Answer(status, error, round((self._loop.time() - request.started) * 1000))
         try:
             request.done(answer, request.context)
