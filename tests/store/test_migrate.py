@@ -50,6 +50,38 @@ def test_block_is_for_its_database_only(backend: str, tmp_path: Path) -> None:
     assert run(backend, tmp_path, folder(tmp_path, _0001_first=text)) == [["0001_first"]]
 
 
+def test_words_of_sqlite_become_those_of_postgres(tmp_path: Path) -> None:
+    """One text of a table for both: 64 bits, bytes, and texts sorted alike; comments, strings and casts are left alone."""
+    text = (
+        "CREATE TABLE one (a INTEGER PRIMARY KEY, text TEXT DEFAULT 'TEXT', c BLOB) STRICT, WITHOUT ROWID; -- BLOB\n"
+        "CREATE TABLE two (a TEXT) STRICT;\nINSERT INTO two SELECT CAST(a AS TEXT) FROM one;\n"
+        "-- only: postgres\nCREATE TABLE three (a INTEGER);\n-- end\n"
+    )
+    steps = folder(tmp_path, _0001_first=text)
+    assert read_migrations(steps, "postgres")[0].sql == (
+        "CREATE TABLE one (a BIGINT PRIMARY KEY, text TEXT COLLATE \"C\" DEFAULT 'TEXT', c BYTEA) ; -- BLOB\n"
+        'CREATE TABLE two (a TEXT COLLATE "C") ;\nINSERT INTO two SELECT CAST(a AS TEXT) FROM one;\n'
+        "CREATE TABLE three (a INTEGER);\n"
+    )
+    assert read_migrations(steps, "sqlite")[0].sql == text[: text.index("-- only")]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_texts_are_sorted_by_bytes(backend: str, tmp_path: Path) -> None:
+    """Pages go on where the last one ended, so both databases must agree on what comes next."""
+
+    async def story() -> None:
+        steps = folder(tmp_path, _0001_first="CREATE TABLE one (a TEXT);")
+        database = await open_database(await fresh_url(backend, tmp_path, migrations=steps), queries=None)
+        async with database.transaction() as transaction:
+            await transaction.script("INSERT INTO one VALUES ('b'), ('я'), ('Б'), ('a'), ('B'), ('_')")
+        rows = await database.all(Query("sorted", "SELECT a FROM one ORDER BY a", 0))
+        assert "".join(row[0] for row in rows) == "B_abБя"
+        await database.close()
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_trigger_with_semicolons_is_one_statement(backend: str, tmp_path: Path) -> None:
     """SQLite runs statements one by one; a trigger's body holds several."""

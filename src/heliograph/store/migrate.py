@@ -1,7 +1,9 @@
 """The tables' history: numbered files, each applied once, in order and in a transaction of its own (design section 9).
 
 A file is `0001_first.sql`. Lines between `-- only: postgres` (or `-- only: sqlite`) and `-- end` are for that database
-alone. What was applied is remembered in the table `migrations` with a checksum, so a file edited later is noticed.
+alone. The rest is written in SQLite's words, types in capitals; on PostgreSQL INTEGER becomes BIGINT, BLOB becomes
+BYTEA, TEXT is sorted by bytes as SQLite does (COLLATE "C"), and WITHOUT ROWID and STRICT are left out. What was applied
+is remembered in the table `migrations` with a checksum, so a file edited later is noticed.
 """
 
 import hashlib
@@ -17,6 +19,13 @@ MIGRATIONS_DIRECTORY = Path(__file__).parent / "migrations"
 _NAME = re.compile(r"^(?P<number>\d{4})_[a-z0-9_]+\.sql$")
 _ONLY = re.compile(r"^--\s*only:\s*(?P<dialect>\w+)\s*$")
 _END = re.compile(r"^--\s*end\s*$")
+_WORD = re.compile(
+    r"""--[^\n]* | '(?:[^']|'')*' | "(?:[^"]|"")*"
+      | (?P<word>\b(?:INTEGER | BLOB | (?<!\bAS[ ])TEXT)\b)
+      | (?P<gone>(?:\bSTRICT\s*,\s*)? \bWITHOUT\s+ROWID\b | \bSTRICT\b(?=\s*;))""",
+    re.VERBOSE,
+)
+_POSTGRES = {"INTEGER": "BIGINT", "BLOB": "BYTEA", "TEXT": 'TEXT COLLATE "C"'}
 _TABLE = """CREATE TABLE IF NOT EXISTS migrations (
   number BIGINT PRIMARY KEY,
   name TEXT NOT NULL,
@@ -93,8 +102,15 @@ async def _find_next(database: Database, transaction: Transaction, known: list[M
 
 
 def _choose(name: str, text: str, dialect: Dialect) -> str:
-    lines: list[str] = []
+    pieces: list[str] = []
+    common: list[str] = []  # lines for both, read together: a comment or a string may go over several
     only: str | None = None
+
+    def flush() -> None:
+        sql = "".join(common)
+        pieces.append(_to_postgres(sql) if dialect == "postgres" else sql)
+        common.clear()
+
     for number, line in enumerate(text.splitlines(), 1):
         opening = _ONLY.match(line)
         if opening is not None:
@@ -103,12 +119,25 @@ def _choose(name: str, text: str, dialect: Dialect) -> str:
                     f"{name}, line {number}: write '-- only: sqlite' or '-- only: postgres', then '-- end'"
                 )
             only = opening["dialect"]
+            flush()
         elif _END.match(line) is not None:
             if only is None:
                 raise StoreError(f"{name}, line {number}: '-- end' without '-- only:'")
             only = None
-        elif only is None or only == dialect:
-            lines.append(line)
+        elif only is None:
+            common.append(line + "\n")
+        elif only == dialect:
+            pieces.append(line + "\n")
     if only is not None:
         raise StoreError(f"{name}: '-- only: {only}' has no '-- end'")
-    return "\n".join(lines) + "\n"
+    flush()
+    return "".join(pieces)
+
+
+def _to_postgres(sql: str) -> str:
+    def change(found: re.Match[str]) -> str:
+        if found["gone"]:
+            return ""
+        return _POSTGRES[found["word"]] if found["word"] else found.group()
+
+    return _WORD.sub(change, sql)
