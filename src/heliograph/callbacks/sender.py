@@ -1,0 +1,213 @@
+"""The loop that tells customers: due rows to their hosts, one in flight per message, slow hosts in nobody's way (design section 6D)."""
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from heliograph.callbacks.client import Answer, Client
+from heliograph.callbacks.hosts import Hosts
+from heliograph.callbacks.payloads import CONTENT_TYPE, render
+from heliograph.callbacks.targets import BadTarget, Target, parse_target
+from heliograph.core.accounts import Account
+from heliograph.core.messages import Message
+from heliograph.services.callbacks import Callback, Callbacks, callback_of
+
+log = logging.getLogger(__name__)
+
+MOST_HELD = 20_000  # rows in memory; the rest waits in the table
+MOST_PER_HOST = 2_000
+PAGE = 1_000
+TICK_S = 1.0
+OK = frozenset({200, 404})  # 404 counts as told, too (seed 001)
+
+
+class Sender:
+    """Sends news; belongs to the event loop."""
+
+    def __init__(self, callbacks: Callbacks, client: Client, clock_ms: Callable[[], int]) -> None:
+        self._callbacks = callbacks
+        self._client = client
+        self._clock_ms = clock_ms
+        self._hosts = Hosts()
+        self._waiting: OrderedDict[Any, deque[tuple[Callback, Target]]] = OrderedDict()
+        self._held: set[int] = set()
+        self._busy: dict[int, deque[tuple[Callback, Target]]] = {}
+        self._more = True
+        self._after = 0
+        self._reading = False
+        self._pumping = False
+        self._fetching: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    @property
+    def held(self) -> int:
+        """Rows in memory: waiting or under way."""
+        return len(self._held)
+
+    def take(self, rows: Sequence[Sequence[Any]]) -> None:
+        """News that has just been committed (services/batch.py, watch)."""
+        for row in rows:
+            self._take(callback_of(tuple(row)))
+        self._pump_soon()
+
+    def _take(self, callback: Callback) -> bool:
+        """Hold a row in memory when there is room; whether it is held."""
+        if callback.id in self._held:
+            return True
+        account = self._callbacks.find_account(callback)
+        now_ms = self._clock_ms()
+        if account is None:
+            self._callbacks.drop(callback, "the account wants no callbacks", now_ms)
+            return True
+        try:
+            target = parse_target(account.settings.callback_url)
+        except BadTarget as error:
+            self._callbacks.drop(callback, f"bad callback address: {error}", now_ms)
+            return True
+        queue = self._waiting.get(target.origin)
+        if len(self._held) >= MOST_HELD or (queue is not None and len(queue) >= MOST_PER_HOST):
+            self._more = True
+            return False
+        if queue is None:
+            queue = self._waiting[target.origin] = deque()
+        queue.append((callback, target))
+        self._held.add(callback.id)
+        return True
+
+    # -- sending ----------------------------------------------------------------
+    def _pump_soon(self) -> None:
+        if not self._pumping and not self._stopping:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        """Hand over what the hosts have room for, host by host in turn."""
+        self._pumping = False
+        if self._stopping:
+            return
+        now_ms = self._clock_ms()
+        for origin in list(self._waiting):
+            queue = self._waiting[origin]
+            while queue and self._hosts.may_send(origin, now_ms) and self._client.room(queue[0][1]) > 0:
+                self._begin(*queue.popleft(), now_ms)
+            if not queue:
+                del self._waiting[origin]
+        if self._waiting:
+            self._waiting.move_to_end(next(iter(self._waiting)))
+        if self._more and len(self._held) < MOST_HELD // 2 and not self._reading:
+            self._reading = True
+            self._spawn(self._read())
+
+    def _begin(self, callback: Callback, target: Target, now_ms: int) -> None:
+        """Send one row, unless another of the same message is under way."""
+        if callback.int_id in self._busy:
+            self._busy[callback.int_id].append((callback, target))
+            return
+        self._busy[callback.int_id] = deque()
+        self._hosts.sent(target.origin, now_ms)
+        account, message = self._callbacks.find_account(callback), self._callbacks.find(callback)
+        if account is not None and message is not None:
+            self._post(callback, target, message, account)
+        else:
+            self._spawn(self._fetch(callback, target))
+
+    async def _fetch(self, callback: Callback, target: Target) -> None:
+        account = self._callbacks.find_account(callback)
+        try:
+            message = await self._callbacks.fetch(callback)
+        except Exception:
+            log.exception("callback_fetch_failed")
+            self._ended(callback, target, answered=True)
+            self._more = True
+            return
+        if account is None or message is None:
+            self._callbacks.drop(callback, "its message or account is gone", self._clock_ms())
+            self._ended(callback, target, answered=True)
+        elif self._client.room(target) > 0:
+            self._post(callback, target, message, account)
+        else:
+            self._ended(callback, target, answered=True)
+            self._more = True
+
+    def _post(self, callback: Callback, target: Target, message: Message, account: Account) -> None:
+        body = render(callback, message, account)
+        headers = ((b"X-Heliograph-Event", b"%d" % callback.id),)
+        self._client.post(target, body, CONTENT_TYPE, self._answered, (callback, target), headers)
+
+    def _answered(self, answer: Answer, context: tuple[Callback, Target]) -> None:
+        callback, target = context
+        now_ms = self._clock_ms()
+        ok = answer.status in OK
+        detail = f"{answer.status or answer.error} in {answer.took_ms} ms"
+        still_open = self._callbacks.record(callback, ok, detail, now_ms)
+        if still_open is not None:
+            self._next_due(still_open.due_ms)
+        self._ended(callback, target, answered=answer.status != 0)
+
+    def _ended(self, callback: Callback, target: Target, answered: bool) -> None:
+        self._hosts.ended(target.origin, answered, self._clock_ms())
+        self._held.discard(callback.id)
+        behind = self._busy.pop(callback.int_id)
+        if behind:
+            queue = self._waiting.setdefault(target.origin, deque())
+            queue.extendleft(reversed(behind))
+        self._pump_soon()
+
+    # -- the table ----------------------------------------------------------------
+    def _next_due(self, due_ms: int) -> None:
+        """A row has a later time: look at the table then."""
+        delay_s = max(0.0, (due_ms - self._clock_ms()) / 1000)
+        asyncio.get_running_loop().call_later(min(delay_s, 3600.0), self._look_again)
+
+    def _look_again(self) -> None:
+        self._more = True
+        self._pump_soon()
+
+    async def _read(self) -> None:
+        """Walk over the due rows that memory does not hold; a host that is full is passed over."""
+        try:
+            self._more = False
+            rows = await self._callbacks.read_due(self._clock_ms(), self._after, PAGE)
+            passed_over = False
+            for callback in rows:
+                passed_over |= not self._take(callback)
+                self._after = callback.id
+            if len(rows) == PAGE:
+                self._more = True
+            else:
+                self._after = 0
+                if passed_over:
+                    await asyncio.sleep(TICK_S)
+                    self._more = True
+                elif not rows:
+                    due_ms = await self._callbacks.next_due()
+                    if due_ms is not None:
+                        self._next_due(max(due_ms, self._clock_ms() + 1000))
+        except Exception:
+            log.exception("callbacks_read_failed")
+            self._more = True
+            await asyncio.sleep(TICK_S)
+        finally:
+            self._reading = False
+            self._pump_soon()
+
+    async def run(self) -> None:
+        """The clock of the loop: paused hosts are probed again."""
+        while not self._stopping:
+            await asyncio.sleep(TICK_S)
+            self._hosts.expire(self._clock_ms())
+            self._pump_soon()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._fetching.add(task)
+        task.add_done_callback(self._fetching.discard)
+
+    async def stop(self, grace_s: float) -> None:
+        """Start nothing more, wait for what is under way; the rest stays in the table."""
+        self._stopping = True
+        await self._client.close(grace_s)
+        for task in list(self._fetching):
+            task.cancel()
