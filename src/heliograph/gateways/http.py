@@ -117,14 +117,11 @@ class HttpDoor:
             server.close()
         for connection in list(self._connections):
             connection.stop()
-        if self._connections and self._empty is not None:
-            self._empty.clear()
-            try:
-                await asyncio.wait_for(self._empty.wait(), grace_s)
-            except TimeoutError:
-                log.warning("http_connections_cut", extra={"count": len(self._connections)})
-        for connection in list(self._connections):
-            connection.abort()
+        if not await self._emptied(grace_s):
+            log.warning("http_connections_cut", extra={"count": len(self._connections)})
+            for connection in list(self._connections):
+                connection.abort()
+            await self._emptied(1.0)  # the loop reports a cut connection a little later
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -132,6 +129,16 @@ class HttpDoor:
             self._timer.cancel()
         for server in self._servers:
             await server.wait_closed()
+
+    async def _emptied(self, patience_s: float) -> bool:
+        """Waits until no connection is left; False when some are."""
+        if self._connections and self._empty is not None:
+            self._empty.clear()
+            try:
+                await asyncio.wait_for(self._empty.wait(), patience_s)
+            except TimeoutError:
+                return False
+        return True
 
     def stats(self) -> dict[str, int]:
         """Counters since the start, and the gauges `connections` and `receiving` (bytes of unfinished bodies)."""

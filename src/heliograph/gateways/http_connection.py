@@ -68,9 +68,10 @@ class HttpConnection(asyncio.Protocol):
             self._streaming.cancel()
 
     def eof_received(self) -> bool:
-        """Keeps the socket open for the answers that are due; TLS cannot be half open."""
+        """Keeps the socket open for the answers that are due; TLS cannot be half open, and a stream has no end."""
         self._reader.deaf = True
-        return (self._current is not None or bool(self._reader.ready)) and not self._secure
+        due = self._current is not None or bool(self._reader.ready)
+        return due and self._streaming is None and not self._secure
 
     def pause_writing(self) -> None:
         self._stalled = True
@@ -253,6 +254,8 @@ class HttpConnection(asyncio.Protocol):
         """Closes an idle connection; another closes with the answer it is waiting for. Streams end now."""
         if self._streaming is not None:
             self._streaming.cancel()
+        elif self._closing and self._transport is not None:
+            self._transport.close()  # was lingering
         elif self._current is None and not self._reader.ready and not self._reader.head and not self._reader.in_body:
             self._close(linger=False)
 

@@ -21,6 +21,9 @@ HEAD_TOO_LARGE = plain("request head too large", 431)
 TOO_SLOW = plain("request timed out", 408)
 BUSY = plain("too busy", 503)
 
+# Repeated headers of one request: each is joined to those before, which costs the square of their number.
+MAX_REPEATS = 100
+
 _METHOD = re.compile(rb"[A-Z]{3,7} /")
 _VERSION = re.compile(rb" HTTP/1\.[01]\r\n")
 _UNSAFE = re.compile(rb"[^\x21-\x7e]")
@@ -83,6 +86,7 @@ class RequestReader:
         self._in_head = False
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
+        self._joined = 0
         self._version = ""
         self._keep = True
         self._chunks: list[bytes] = []
@@ -101,8 +105,12 @@ class RequestReader:
             try:
                 self._parser.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                # Upgrade: h2c, which Java's client sends, may be ignored (RFC 9110, 7.8).
-                data = data[upgrade.args[0] :]
+                if self.deaf:
+                    return
+                if self._parser.get_method() == b"CONNECT":
+                    self.refuse(BAD_REQUEST)
+                    return
+                data = self._without_upgrade() + data[upgrade.args[0] :]
                 self._parser = httptools.HttpRequestParser(self)
                 continue
             except httptools.HttpParserError:
@@ -119,6 +127,18 @@ class RequestReader:
             self._keep_head(data, self.complete == complete)
         elif self.head:
             self.head.clear()
+
+    def _without_upgrade(self) -> bytes:
+        """The head of a request that offers another protocol, without the offer, to be parsed anew.
+
+        The parser would not read its body. Java's client offers h2c with its first request, POST or not; the offer
+        may be ignored (RFC 9110, 7.8).
+        """
+        self._take_body()
+        self.continue_due = False
+        line = b"%b %b HTTP/%b\r\n" % (self._parser.get_method(), self._url, self._version.encode())
+        kept = [b"%b: %b\r\n" % header for header in self._headers.items() if header[0] != b"upgrade"]
+        return line + b"".join(kept) + b"\r\n"
 
     def close(self) -> None:
         """Forgets an unfinished request and the parser, which refers back to this object."""
@@ -178,6 +198,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         self._url = b""
         self._headers = {}
+        self._joined = 0
         self._in_head = True
 
     def on_url(self, piece: bytes) -> None:
@@ -189,6 +210,10 @@ class RequestReader:
         name = name.lower()
         headers = self._headers
         if name in headers:
+            self._joined += 1
+            if self._joined > MAX_REPEATS:
+                self.refuse(HEAD_TOO_LARGE)
+                return
             value = headers[name] + (b"; " if name == b"cookie" else b", ") + value
         headers[name] = value
 
@@ -234,7 +259,7 @@ class RequestReader:
             self.refuse(BUSY)
 
     def on_message_complete(self) -> None:
-        if self.deaf:
+        if self.deaf or self._parser.should_upgrade():
             return
         self.complete += 1
         self.continue_due = False
