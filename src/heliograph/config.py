@@ -268,6 +268,13 @@ def sample() -> str:
     return "\n".join(lines) + "\n"
 
 
+def mask(config: Config) -> dict[str, Any]:
+    """The configuration as plain values, without the passwords in it."""
+    values: dict[str, Any] = msgspec.to_builtins(config)
+    values["store"]["database"] = re.sub(r"(://[^:/@]*:).*@", r"\1***@", config.store.database)
+    return values
+
+
 def split_listen(text: str) -> tuple[str, int]:
     """Host and port of host:port; an empty host is every address. ValueError for anything else."""
     found = LISTEN.fullmatch(text)

@@ -1,0 +1,73 @@
+"""The heliograph command: each subcommand is imported when it is called, so that ``serve`` starts at once (design section 11)."""
+
+import importlib
+
+import click
+
+# name: (module of heliograph.cli, object in it, one line of help)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "serve": ("serve", "serve", "Run Heliograph; --demo needs nothing else."),
+    "account": ("account", "account", "Accounts: create, settings, money, passwords."),
+    "key": ("key", "key", "API keys of accounts."),
+    "sender": ("sender", "sender", "Sender names that accounts may use."),
+    "blacklist": ("blacklist", "blacklist", "Numbers that must not be written to."),
+    "tariff": ("tariff", "tariff", "Price lists: zones, operators, refunds."),
+    "carrier": ("carrier", "carrier", "Carriers: SMPP connections and their settings."),
+    "route": ("route", "route", "Which carrier takes which messages."),
+    "ranges": ("ranges", "ranges", "Number ranges of operators and regions."),
+    "ledger": ("ledger", "ledger", "Prove that the money is right."),
+    "queue": ("queue", "queue", "What waits, for how long, and why."),
+    "trace": ("trace", "trace", "The whole story of a message."),
+    "drill": ("drill", "drill", "Kill the server under load and count what is lost."),
+    "simulate": ("simulate", "simulate", "A carrier to test with."),
+    "backup": ("backup", "backup", "Copy the store while it works."),
+    "restore": ("backup", "restore", "Put a backup in the place of the store."),
+    "config": ("config", "config", "The configuration file."),
+    "reference": ("reference", "reference", "Write the reference pages."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None for an unknown name."""
+        found = COMMANDS.get(cmd_name)
+        if found is None:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"heliograph.cli.{found[0]}"), found[1])
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As in click, but an unknown name is told the nearest one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from heliograph.core.settings import suggest
+
+            raise click.UsageError(f"there is no command {args[0]!r}; {suggest(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands from the table, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="heliograph", message="%(package)s %(version)s")
+def heliograph() -> None:
+    """Heliograph: a self-hosted SMS centre whose API is that of the SMSC service.
+
+    \b
+    Five minutes:  heliograph serve --demo
+    """
+
+
+def main() -> None:
+    """Run the command line; exit code 2 for wrong usage, 1 for what failed."""
+    heliograph(prog_name="heliograph")
