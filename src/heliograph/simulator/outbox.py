@@ -21,8 +21,11 @@ RETRY_S: Final = 1.0
 _GSM_NETWORK: Final = b"\x03"
 
 
-class Parcel(msgspec.Struct):
-    """What waits for a customer: a receipt to `request` (the submit_sm), or a ready `pdu` of an incoming text."""
+class Parcel(msgspec.Struct, gc=False):
+    """What waits for a customer: a receipt to `request` (the submit_sm), or a ready `pdu` of an incoming text.
+
+    Hidden from the garbage collector, which a million of them would keep busy: they end by acknowledgement.
+    """
 
     session: Session | None = None
     request: Pdu | None = None
