@@ -107,11 +107,11 @@ class FakeStatuses:
     def find(
         self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None]], None]
     ) -> None:
-        done([self.messages.get(pair) for pair in wanted])
+        done([self.messages.get((id, normalize(phone) or phone)) for id, phone in wanted])
 
     def delete(self, account: Account, id: str, phone: str, now_ms: int, done: Callable[[bool], None]) -> None:
         self.deleted.append((id, phone))
-        done((id, phone) in self.messages)
+        done((id, normalize(phone) or phone) in self.messages)
 
 
 @dataclass

@@ -7,9 +7,7 @@ awaits and no task is made: what is not known at once comes back through a callb
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
-from ipaddress import ip_address, ip_network
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -24,6 +22,7 @@ from heliograph.core.accounts import Account
 from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal, Refused
+from heliograph.services.guard import is_within, networks_of
 
 log = logging.getLogger("heliograph.api")
 T = TypeVar("T")
@@ -76,7 +75,7 @@ class Statuses(Protocol):
     def find(
         self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None]], None]
     ) -> None:
-        """The latest message of each (id, phone), None where there is none; the phone normalized where it can be."""
+        """The latest message of each (id, phone as typed), None where there is none."""
 
     def delete(self, account: Account, id: str, phone: str, now_ms: int, done: Callable[[bool], None]) -> None:
         """Takes a message out of the history, and stops it when it still waits."""
@@ -282,7 +281,7 @@ class Call:
         settings = account.settings
         if settings.blocked:
             raise Refused(Reason.ACCOUNT_BLOCKED)
-        if settings.addresses and not is_allowed(self.client, settings.addresses):
+        if settings.addresses and not is_within(self.client, networks_of(settings.addresses)):
             raise Refused(Reason.ADDRESS_NOT_ALLOWED)
         if not guard.enter(account):
             raise Refused(Reason.TOO_MANY_AT_ONCE)
@@ -306,19 +305,3 @@ def write_id(id: str) -> int | str:
     if id.isascii() and id.isdigit() and (number := int(id)) <= _MAX_ID and str(number) == id:
         return number
     return id
-
-
-@lru_cache(maxsize=4096)
-def is_allowed(client: str, addresses: str) -> bool:
-    """Whether an address is in a comma list of addresses and networks; an entry that cannot be read matches nothing."""
-    try:
-        address = ip_address(client)
-    except ValueError:
-        return False
-    for entry in addresses.replace(";", ",").split(","):
-        try:
-            if address in ip_network(entry.strip(), strict=False):
-                return True
-        except ValueError:
-            continue
-    return False

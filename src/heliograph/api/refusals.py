@@ -69,5 +69,5 @@ def describe(reason: Reason, detail: str = "", id: int | str | None = None) -> d
 
 def add_detail(words: str, detail: str) -> str:
     """``words: detail`` without anything that a client could take for the end of the text."""
-    detail = _UNSAFE.sub(" ", detail).replace(", ", "; ").replace(",", ";").replace(" - ", " ").strip()
+    detail = " ".join(_UNSAFE.sub(" ", detail).replace(",", ";").replace(" - ", " ").split())
     return f"{words}: {detail[:_DETAIL_MAX]}" if detail else words

@@ -61,7 +61,7 @@ PUSH = Flag("push", "WAP push")
 HLR = Flag("hlr", "Asks the network about each number; nothing is sent to it")
 PING = Flag("ping", "An invisible text that tells whether the phone is on")
 VALID = Parameter("valid", "Life time of a text at the operator", "hours 1 to 24, or hh:mm from 00:01 to 24:00", "24")
-MAXSMS = Integer("maxsms", "Cuts texts to this many parts", low=1, high=255, zero_is_absent=True)
+MAXSMS = Integer("maxsms", "Cuts texts to this many parts", low=1, zero_is_absent=True)
 USERIP = Parameter("userip", "Address of your own user, for the daily limit of one address", "IPv4 address")
 TEST = Flag("test", "Nothing is sent nor charged (an addition of this server)")
 LANE = Integer("lane", "Slower lane: 2 singles, 3 bulk (an addition of this server)", low=1, high=3, missing=1, zero_is_absent=True, default="1")  # fmt: skip

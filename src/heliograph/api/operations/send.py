@@ -6,7 +6,7 @@ from typing import Any
 from heliograph.api.inputs import Flag, Integer
 from heliograph.api.operation import Call, Operation, write_id
 from heliograph.api.shapes import Field, Place, Record, Rows, Sections, Type
-from heliograph.api.submissions import PARAMETERS, read_submission
+from heliograph.api.submissions import LATER, PARAMETERS, read_submission
 from heliograph.core.messages import Accepted, Quote, Verdict
 from heliograph.core.money import format_money
 from heliograph.core.reasons import Reason, Refusal
@@ -153,7 +153,8 @@ OPERATIONS = (
         name="send",
         page="send",
         title="Sending messages",
-        help="Sends one text to one or many numbers, or a text of its own to each, or tells what that would cost.",
+        help="Sends one text to one or many numbers, or a text of its own to each, or tells what that would cost. "
+        f"Of the service's parameters, {', '.join(LATER)} come in a later version: empty and 0 are taken, else error 1.",
         handler=handle,
         parameters=(*PARAMETERS, COST, OP, ERR),
         replies=(

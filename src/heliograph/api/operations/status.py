@@ -99,11 +99,10 @@ def handle(call: Call) -> None:
     params = call.params
     pairs, is_list = _read_pairs(PHONE.text(params), ID.text(params))
     full = ALL.read(params)
-    wanted = [(id, _normalize(call, phone)) for id, phone in pairs]
     if DEL.read(params):
-        _delete(call, wanted)
+        _delete(call, pairs)
         return
-    _keep_pace(call, wanted)
+    _keep_pace(call, pairs)
 
     def finish(call: Call, messages: list[Message | None]) -> None:
         rows = [
@@ -115,7 +114,7 @@ def handle(call: Call) -> None:
         else:
             call.answer(RECORDS[full], rows[0])
 
-    call.services.statuses.find(call.account.id, wanted, call.then(finish))
+    call.services.statuses.find(call.account.id, pairs, call.then(finish))
 
 
 def _read_pairs(phones: str, ids: str) -> tuple[list[tuple[str, str]], bool]:
@@ -135,13 +134,10 @@ def _read_pairs(phones: str, ids: str) -> tuple[list[tuple[str, str]], bool]:
     return list(zip(id_list, phone_list, strict=True)), "," in phones or "," in ids
 
 
-def _normalize(call: Call, phone: str) -> str:
-    return call.services.normalize(phone) or phone
-
-
 def _keep_pace(call: Call, wanted: list[tuple[str, str]]) -> None:
     """Five queries a minute for one message (also when it is asked for as a list), one for a list of several."""
-    identity = "\0".join(f"{id} {phone}" for id, phone in wanted)
+    normalize = call.services.normalize
+    identity = "\0".join(f"{id} {normalize(phone) or phone}" for id, phone in wanted)
     if len(wanted) == 1:
         call.pace("status", identity, 5)
     else:
