@@ -230,10 +230,7 @@ class Dispatcher:
         """Take a page of due rows that memory does not hold."""
         try:
             line.more[lane] = False
-            held = sum(
-                1 for message in self._held.values() if message.carrier_id == carrier_id and message.lane == lane
-            )
-            limit = held + PAGE
+            limit = line.held[lane] + PAGE
             now_ms = self._clock_ms()
             messages = await self._dispatch.read_due(carrier_id, lane, now_ms, limit)
             for message in messages:

@@ -1,0 +1,354 @@
+"""Builds everything, in order; the only file that knows every room (design section 2)."""
+
+import asyncio
+import ipaddress
+import logging
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from heliograph import demo, logs
+from heliograph.api.app import Api
+from heliograph.api.operation import Services
+from heliograph.api.request import Reply, Request
+from heliograph.callbacks.client import Client
+from heliograph.callbacks.sender import Sender
+from heliograph.config import Config, ConfigError, Options, settle, split_listen
+from heliograph.core.numbers import normalize
+from heliograph.delivery.carriers import make
+from heliograph.delivery.dispatcher import Dispatcher
+from heliograph.gateways.http import HttpDoor
+from heliograph.gateways.http import Limits as HttpLimits
+from heliograph.gateways.tls import Certificate
+from heliograph.services.attempts import Attempts
+from heliograph.services.callbacks import Callbacks
+from heliograph.services.credentials import Credentials
+from heliograph.services.desk import Desk
+from heliograph.services.dispatch import Dispatch
+from heliograph.services.guard import BanRules, Guard
+from heliograph.services.inbound import Incoming
+from heliograph.services.quotas import Quotas
+from heliograph.services.receipts import Receipts
+from heliograph.services.snapshot import Snapshots
+from heliograph.services.staging import Staging, sweep_all
+from heliograph.services.statuses import Statuses
+from heliograph.services.submit import Submitting
+from heliograph.simulator import control
+from heliograph.simulator.behaviour import profile_named
+from heliograph.simulator.server import Simulator
+from heliograph.store.database import Database
+from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
+from heliograph.store.opening import open_database
+from heliograph.store.secrets import Secrets
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 0.25
+GRACE_S = 10.0
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+
+
+def clock_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class Heliograph:
+    """One running installation."""
+
+    def __init__(self, config: Config, secrets: Secrets, db: Database) -> None:
+        self.config = config
+        self.db = db
+        self._tasks: set[asyncio.Task[None]] = set()
+        limits = config.limits
+        self.snapshots = Snapshots(db, secrets.unseal, config.numbers.home)
+        self.desk = Desk(db, self.snapshots)
+        self.quotas = Quotas(limits.flood_count, limits.flood_s)
+        self.guard = Guard(
+            self.snapshots,
+            BanRules(
+                limits.login_failures,
+                limits.login_minutes * 60,
+                limits.login_ban_minutes * 60,
+                limits.send_failures,
+                limits.send_minutes * 60,
+                limits.send_ban_minutes * 60,
+            ),
+        )
+        self.credentials = Credentials(self.snapshots)
+        self.staging = Staging(self.desk, self.quotas, self.spawn)
+        self.submitting = Submitting(self.desk, self.quotas, self.staging)
+        self.statuses = Statuses(self.desk, self.spawn)
+        self.dispatch = Dispatch(self.desk)
+        self.attempts = Attempts(self.desk, self.dispatch)
+        self.receipts = Receipts(self.desk, self.dispatch, self.attempts)
+        self.incoming = Incoming(self.desk)
+        self.callbacks = Callbacks(self.desk, config.callbacks.retry_s, config.callbacks.attempts)
+        self.dispatcher = Dispatcher(
+            self.dispatch,
+            self.attempts,
+            self.receipts,
+            self.incoming,
+            lambda carrier, listener: make(carrier, listener, clock_ms),
+            clock_ms,
+        )
+        self.sender = Sender(self.callbacks, self._client(), clock_ms)
+        self.api = Api(
+            Services(
+                self.credentials,
+                self.guard,
+                self.submitting,
+                self.statuses,
+                self.desk.purses,
+                self,
+                lambda text: normalize(text, self.snapshots.current.plan),
+            )
+        )
+        self.door = self._door()
+        self.live: Callable[[Request, Reply], None] | None = None
+        self.addresses: dict[str, tuple[str, int]] = {}
+
+    def look_up(self, phone: str) -> Any:
+        """Country, operator and region of a number, by the present snapshot."""
+        return self.snapshots.current.look_up(phone)
+
+    def _client(self) -> Client:
+        said = self.config.callbacks
+        return Client(
+            host_cap=said.per_host,
+            total_cap=said.total,
+            allow=[ipaddress.ip_network(text, strict=False) for text in said.allow_private],
+            connect_s=said.connect_s,
+            total_s=said.connect_s + said.answer_s,
+        )
+
+    def _door(self) -> HttpDoor:
+        said = self.config.http
+        return HttpDoor(
+            self.serve,
+            too_large=self.api.too_large,
+            failed=self.api.failed,
+            trusted=[ipaddress.ip_network(text, strict=False) for text in said.trusted_proxies],
+            max_body=said.max_body_mb * 2**20,
+            max_connections=said.connections,
+            limits=HttpLimits(head_s=said.header_s, body_s=said.body_s, idle_s=said.idle_s),
+        )
+
+    def serve(self, request: Request, reply: Reply) -> None:
+        """Every request of the HTTP doors: the API, or a page."""
+        if self.live is not None and not self.api.knows(request.path):
+            self.live(request, reply)
+        else:
+            self.api(request, reply)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something to its end; it is waited for when the program stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # -- start -------------------------------------------------------------------
+    async def open(self) -> None:
+        """Take over the store: snapshot, balances, sequences, what the last run left behind."""
+        now_ms = clock_ms()
+        await self.snapshots.load()
+        await self.desk.open()
+        swept = await sweep_all(self.desk)
+        await self.quotas.rebuild(self.db, list(self.snapshots.current.accounts.values()), now_ms)
+        unsure = await self.dispatch.recover(now_ms)
+        await self.receipts.open(now_ms)
+        self.submitting.accepted = self.dispatcher.accepted
+        self.staging.activated = self.dispatcher.activated
+        self.desk.batch.watch["callbacks.add"] = self.sender.take
+        log.info("store_opened", extra={"dialect": self.db.dialect, "unsure": unsure, "swept": swept})
+
+    async def listen(self, free: bool) -> None:
+        """Open the doors; with ``free`` a port that is taken is replaced by a free one."""
+        said = self.config.http
+        if said.listen:
+            self.addresses["http"] = await self._listen(said.listen, None, free)
+        if said.https_listen:
+            if not (said.tls_cert and said.tls_key):
+                raise ConfigError("http.https_listen needs http.tls_cert and http.tls_key")
+            certificate = Certificate(Path(said.tls_cert), Path(said.tls_key))
+            self.addresses["https"] = await self._listen(said.https_listen, certificate, free)
+
+    async def _listen(self, where: str, certificate: Certificate | None, free: bool) -> tuple[str, int]:
+        host, port = split_listen(where)
+        try:
+            return await self.door.start(host or "0.0.0.0", port, certificate)  # noqa: S104 - asked for by ":8080"
+        except OSError as error:
+            if free:
+                return await self.door.start(host, 0, certificate)
+            raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another with --http") from None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set or a loop dies; then everything ends in an order that loses nothing."""
+        if self.config.delivery.enabled:
+            await self.dispatcher.publish(self.snapshots.current)
+        loops = [
+            asyncio.create_task(self._refresh(), name="refresh"),
+            asyncio.create_task(self.dispatcher.run(), name="dispatcher"),
+            asyncio.create_task(self.sender.run(), name="sender"),
+        ]
+        self.sender.take([])
+        waiting = asyncio.create_task(stop.wait())
+        done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
+        failures = [task.exception() for task in done if task is not waiting]
+        await self.close()
+        for task in [*loops, waiting]:
+            task.cancel()
+        await asyncio.gather(*loops, waiting, return_exceptions=True)
+        for failure in failures:
+            if failure is not None:
+                raise failure
+
+    async def close(self) -> None:
+        """Doors first, then what is under way, then the store: nothing in flight is lost or doubled."""
+        await self.door.stop(GRACE_S)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.dispatcher.stop(GRACE_S)
+        await self.desk.batch.settle()
+        await self.sender.stop(GRACE_S)
+        await self.desk.batch.settle()
+        self.credentials.close()
+        await self.db.close()
+        log.info("stopped")
+
+    async def _refresh(self) -> None:
+        """See what the command line or another program changed in the store."""
+        while True:
+            await asyncio.sleep(REFRESH_S)
+            try:
+                row = await self.db.one("snapshot.version")
+                if row is not None and int(row[0]) != self.snapshots.current.version:
+                    # Balances first: an account is not seen before its money is.
+                    await self.desk.take_balances()
+                    await self.snapshots.refresh()
+                    if self.config.delivery.enabled:
+                        await self.dispatcher.publish(self.snapshots.current)
+            except Exception:
+                log.exception("refresh_failed")
+
+
+async def build(config: Config) -> Heliograph:
+    """An installation with its store opened, before any door."""
+    config.data.mkdir(parents=True, exist_ok=True)
+    db = await open_database(config.database)
+    try:
+        await db.lock_for_serving()
+        await migrate(db, MIGRATIONS_DIRECTORY, clock_ms())
+        return Heliograph(config, Secrets.open(config.data), db)
+    except BaseException:
+        await db.close()
+        raise
+
+
+class DemoCarrier:
+    """The simulated carrier of the demo, and the socket for incoming texts."""
+
+    def __init__(self) -> None:
+        self.simulator = Simulator(profile_named("demo"), {demo.SYSTEM_ID: demo.SYSTEM_PASSWORD})
+        self.address = ("", 0)
+        self.control = ("", 0)
+        self._server: asyncio.Server | None = None
+
+    async def start(self, listen: str) -> None:
+        """Listen for the carrier's links and for orders, on loopback."""
+        host, port = split_listen(listen)
+        self.address = await self.simulator.start(host, port)
+        try:
+            self._server = await control.serve(self.simulator)
+        except OSError:
+            self._server = await control.serve(self.simulator, port=0)
+        host, port = self._server.sockets[0].getsockname()[:2]
+        self.control = (host, port)
+
+    async def stop(self) -> None:
+        """Close both."""
+        if self._server is not None:
+            self._server.close()
+        await self.simulator.stop()
+
+
+async def _serve(config: Config, options: Options) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    carrier = DemoCarrier() if options.demo else None
+    if carrier is not None:
+        await carrier.start(config.demo.carrier_listen)
+    try:
+        heliograph = await build(config)
+        try:
+            if carrier is not None:
+                secrets = Secrets.open(config.data)
+                await demo.prepare(heliograph.db, secrets, config.demo, carrier.address, clock_ms())
+            await heliograph.open()
+            await heliograph.listen(free=options.demo and options.http is None)
+        except BaseException:
+            await heliograph.db.close()
+            raise
+        _tell(heliograph, carrier, options)
+        await heliograph.run(stop)
+    finally:
+        if carrier is not None:
+            await carrier.stop()
+
+
+def _tell(heliograph: Heliograph, carrier: DemoCarrier | None, options: Options) -> None:
+    """Print where everything is and, in the demo, a line that works when pasted."""
+    lines = [f"Heliograph listens on {name}://{host}:{port}/" for name, (host, port) in heliograph.addresses.items()]
+    if carrier is not None:
+        lines += demo_lines(heliograph, carrier, options)
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def demo_lines(heliograph: Heliograph, carrier: DemoCarrier, options: Options) -> list[str]:
+    """What a person who has just started the demo wants to know."""
+    config, (host, port) = heliograph.config, heliograph.addresses["http"]
+    base = f"http://{host}:{port}"
+    said = config.demo
+    inbound = f"./dev run simulate inbound --control {carrier.control[0]}:{carrier.control[1]}"
+    return [
+        f"  watch it             {base}/",
+        f"  login, password      {said.login}, {said.password}    API key  {said.key}",
+        f"  simulated carrier    {carrier.address[0]}:{carrier.address[1]}",
+        f"  data                 {config.data}"
+        + ("" if options.data else "    (removed at the end; keep it with --data DIR)"),
+        "  send a text:",
+        f"    curl '{base}/sys/send.php?login={said.login}&psw={said.password}&phones=79161234567&mes=Hello&fmt=3'",
+        "  send one back:",
+        f"    {inbound} --from 79161234567 --to 7000 'Hi there'",
+        "Ctrl-C stops it.",
+    ]
+
+
+def serve(options: Options) -> None:
+    """Run until told to stop. ConfigError or StoreError when it cannot start."""
+    import uvloop
+
+    scratch = tempfile.mkdtemp(prefix="heliograph-demo-") if options.demo and not options.data else None
+    try:
+        if scratch is not None:
+            options = msgspec.structs.replace(options, data=scratch)
+        config = settle(options)
+        if options.demo:
+            said = msgspec.structs.replace(config.callbacks, allow_private=(*config.callbacks.allow_private, *LOOPBACK))
+            config = msgspec.structs.replace(config, callbacks=said)
+        if scratch is not None:
+            options = msgspec.structs.replace(options, data=None)
+        logs.set_up(config.log.level, config.log.json)
+        uvloop.run(_serve(config, options))
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
