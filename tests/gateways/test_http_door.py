@@ -748,24 +748,24 @@ def test_stream_to_http_1_0_ends_with_the_connection(run: Runner) -> None:
 def test_stream_ends_when_the_client_leaves(run: Runner) -> None:
     """The generator's `finally` runs, so that no subscription is left behind."""
 
+    ticker = Ticker(5)
+
     async def talk(door: HttpDoor, connect: Callable[..., Awaitable[Client]]) -> None:
-        ticker = Ticker(5)
-        door._app = ticker
         client = await connect()
         client.send(GET % b"/events")
         await client.reader.readuntil(b"data: 4")
         client.close()
         await ticker.closed.wait()
 
-    dialogue(run, talk)
+    dialogue(run, talk, ticker)
 
 
 def test_stream_ends_when_the_door_stops(run: Runner) -> None:
     """A live page must not hold up the stop, and its stream is ended properly."""
 
+    ticker = Ticker(5)
+
     async def talk(door: HttpDoor, connect: Callable[..., Awaitable[Client]]) -> None:
-        ticker = Ticker(5)
-        door._app = ticker
         client = await connect()
         client.send(GET % b"/events")
         await client.reader.readuntil(b"data: 4")
@@ -773,7 +773,26 @@ def test_stream_ends_when_the_door_stops(run: Runner) -> None:
         assert (await client.closed()).endswith(b"0\r\n\r\n")
         assert ticker.closed.is_set()
 
-    dialogue(run, talk)
+    dialogue(run, talk, ticker)
+
+
+def test_stream_that_has_not_begun_does_not_hold_up_the_stop(run: Runner) -> None:
+    """The door may stop in the very moment in which the stream was promised."""
+    doors: list[HttpDoor] = []
+    stops: list[asyncio.Task[None]] = []
+
+    def app(request: Request, reply: Reply) -> None:
+        stops.append(asyncio.get_running_loop().create_task(doors[0].stop(10)))
+        reply(Stream(Ticker(5).events()))
+
+    async def talk(door: HttpDoor, connect: Callable[..., Awaitable[Client]]) -> None:
+        doors.append(door)
+        client = await connect()
+        client.send(GET % b"/events")
+        await client.closed()
+        await stops[0]
+
+    dialogue(run, talk, app)
 
 
 def test_stream_waits_for_a_slow_reader(run: Runner) -> None:

@@ -186,6 +186,7 @@ class HttpConnection(asyncio.Protocol):
         if not head_only and not self._door.stopping:
             self._writable = asyncio.Event()
             self._streaming = self._door.spawn(self._stream(exchange, stream, self._writable, keep))
+            self._streaming.add_done_callback(self._stream_ended)
             return
         self._door.discard(stream)
         if chunked and not head_only:
@@ -220,6 +221,11 @@ class HttpConnection(asyncio.Protocol):
         if chunked:
             self._transport.write(LAST_CHUNK)
         self._finish(exchange, keep)
+
+    def _stream_ended(self, task: "asyncio.Task[None]") -> None:
+        """A stream that was cancelled before it began, or again while it closed, has not ended its answer."""
+        if task.cancelled():
+            self.abort()
 
     # --- ending
 

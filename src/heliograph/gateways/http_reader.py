@@ -218,16 +218,19 @@ class RequestReader:
         headers[name] = value
 
     def on_headers_complete(self) -> None:
-        version = self._parser.get_http_version()
-        if version == "0.9":
-            raise MalformedHeadError
-        self._version = version
+        headers = self._headers
         self._keep = self._parser.should_keep_alive()
+        if self._keep and b"connection" not in headers and b"proxy-connection" not in headers:
+            # Only HTTP/1.1 stays open unasked. The parser formats its version anew each time, a tenth of the parsing.
+            self._version = "1.1"
+        else:
+            self._version = self._parser.get_http_version()
+            if self._version == "0.9":
+                raise MalformedHeadError
         self._in_head = self._repaired = False
         if self.deaf:
             return
         self._head_alone = True
-        headers = self._headers
         if self._fed > self._door.max_head and self._head_size() > self._door.max_head:
             self.refuse(HEAD_TOO_LARGE)
         elif b"content-length" in headers or b"transfer-encoding" in headers:
