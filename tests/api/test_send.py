@@ -343,9 +343,12 @@ def test_groups_and_odd_numbers_are_passed_through(house: House) -> None:
     assert [recipient.given for recipient in asked.recipients] == ["G321", "+7 900 111-22-33", A]
 
 
-def test_too_many_recipients_are_refused(house: House) -> None:
+@pytest.mark.parametrize(
+    "params", ["phones=" + "1," * 50_001, "phones=" + "," * 1_600_001, "list=" + "1,2:x%0A" * 25_001]
+)
+def test_too_many_recipients_are_refused(house: House, params: str) -> None:
     """One request is bounded, whatever fits into its body."""
-    body = ("login=alex&psw=123&fmt=1&mes=x&phones=" + "1," * 50_001).encode()
+    body = ("login=alex&psw=123&fmt=1&mes=x&" + params).encode()
     answer = house.post(Request("POST", PATH, body=body, received_ns=NOW_MS * 1_000_000))
     assert answer is not None
     assert answer.body == b"0,-1"
@@ -361,6 +364,7 @@ TAIL = "\n~~~\npid: 64, dcs: 245"
         (b"bin=2&mes=0061%0A~~~%0Apid: 64, dcs: 245", "0061" + TAIL),
         (b"bin=1&mes=%00a%FF%98", "0061ff98"),
         (b"bin=1&charset=utf-8&mes=%00a%FF%0A~~~%0Apid: 64, dcs: 245", "0061ff" + TAIL),
+        (b"bin=1&mes=ab%0A~~~%0Anote%0A~~~%0Apid: 1, dcs: 4", "6162\n~~~\nnote\n~~~\npid: 1, dcs: 4"),
         (b"bin=1&list=79001112233:ab", "6162"),
     ],
 )

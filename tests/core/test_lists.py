@@ -59,6 +59,13 @@ def test_line_that_is_no_record_is_refused(text: str, nl: bool) -> None:
     assert caught.value.reason is Reason.BAD_PARAMETERS
 
 
+@pytest.mark.parametrize("text", [f"{A}:x\n" * 4, f"{A},{A},{B},{B}:x", ",,,,,,,:x", "\n" * 31])
+def test_recipients_are_bounded(text: str) -> None:
+    """One body may not occupy the server for seconds."""
+    with pytest.raises(Refused):
+        parse_list(text, nl=False, most=3)
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.text(alphabet=st.sampled_from("79+G:;,|\\n\n\r x@3é"), max_size=80), st.booleans())
 def test_any_text_is_read_or_refused(text: str, nl: bool) -> None:

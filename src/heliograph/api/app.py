@@ -54,7 +54,7 @@ class Api:
             reply(self.refused(request, Reason.BAD_PARAMETERS, str(error)))
             return
         except Exception:
-            log.exception("parameters not read: path=%s", request.path)
+            log.exception("api_parameters_failed", extra={"path": request.path})
             reply(self.failed(request))
             return
         fmt = _FORMATS.get(params.get("fmt", ""), _default_format(request))

@@ -16,7 +16,7 @@ from heliograph.api.inputs import Parameter
 from heliograph.api.params import Params
 from heliograph.api.refusals import describe
 from heliograph.api.render import render, respond
-from heliograph.api.request import Reply, Request, Response
+from heliograph.api.request import Answer, Reply, Request
 from heliograph.api.shapes import ERROR, Shape
 from heliograph.core.accounts import Account
 from heliograph.core.messages import Accepted, Message, Quote, Submission
@@ -31,29 +31,29 @@ T = TypeVar("T")
 class Credentials(Protocol):
     """Who is asking."""
 
-    def verify(self, login: str, psw: str, apikey: str, done: Callable[[Account | None], None]) -> None:
+    def verify(self, login: str, psw: str, apikey: str, done: Callable[[Account | None], None], /) -> None:
         """Calls ``done`` with the account or None: at once when the answer is remembered, else after hashing."""
 
 
 class Guard(Protocol):
     """What protects the service from too much: bans, concurrency, pace."""
 
-    def is_banned(self, client: str, now_ms: int) -> bool:
+    def is_banned(self, client: str, now_ms: int, /) -> bool:
         """Whether requests of this address are refused for now (error 4)."""
 
-    def note_login_failed(self, client: str, login: str, now_ms: int) -> None:
+    def note_login_failed(self, client: str, login: str, now_ms: int, /) -> None:
         """Counts towards a ban: five in half an hour."""
 
-    def note_send(self, client: str, ok: bool, now_ms: int) -> None:
+    def note_send(self, client: str, ok: bool, now_ms: int, /) -> None:
         """Counts towards a ban: a hundred failed sends in a row."""
 
-    def enter(self, account: Account) -> bool:
+    def enter(self, account: Account, /) -> bool:
         """Takes one of the account's slots for simultaneous requests; False when there is none."""
 
-    def leave(self, account_id: int) -> None:
+    def leave(self, account_id: int, /) -> None:
         """Gives the slot back."""
 
-    def pace(self, account_id: int, what: str, print: int, limit: int, period_s: int, now_ms: int) -> bool:
+    def pace(self, account_id: int, what: str, print: int, limit: int, period_s: int, now_ms: int, /) -> bool:
         """Counts a request; False when more than ``limit`` with the same 63-bit ``print`` came in the period."""
 
 
@@ -61,11 +61,11 @@ class Submitting(Protocol):
     """Takes texts, or prices them."""
 
     def accept(
-        self, account: Account, submission: Submission, now_ms: int, done: Callable[[Accepted | Refusal], None]
+        self, account: Account, submission: Submission, now_ms: int, done: Callable[[Accepted | Refusal], None], /
     ) -> None:
         """Calls ``done`` when the submission is on disk, or refused."""
 
-    def price(self, account: Account, submission: Submission, now_ms: int) -> Quote | Refusal:
+    def price(self, account: Account, submission: Submission, now_ms: int, /) -> Quote | Refusal:
         """What it would cost; nothing is sent."""
 
 
@@ -73,25 +73,25 @@ class Statuses(Protocol):
     """What became of messages."""
 
     def find(
-        self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None]], None]
+        self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None]], None], /
     ) -> None:
         """The latest message of each (id, phone as typed), None where there is none."""
 
-    def delete(self, account: Account, id: str, phone: str, now_ms: int, done: Callable[[bool], None]) -> None:
+    def delete(self, account: Account, id: str, phone: str, now_ms: int, done: Callable[[bool], None], /) -> None:
         """Takes a message out of the history, and stops it when it still waits."""
 
 
 class Money(Protocol):
     """Balances."""
 
-    def balance(self, account_id: int) -> tuple[int, int, int]:
+    def balance(self, account_id: int, /) -> tuple[int, int, int]:
         """Main balance, second balance, credit, in 1/10,000 of a unit."""
 
 
 class Places(Protocol):
     """Where numbers belong."""
 
-    def look_up(self, phone: str) -> Place | None:
+    def look_up(self, phone: str, /) -> Place | None:
         """Country, operator and region of an international number."""
 
 
@@ -217,19 +217,19 @@ class Call:
                 value["id"] = write_id(refusal.id)
         self.answer(ERROR, value)
 
-    def respond(self, response: Response) -> None:
+    def respond(self, answer: Answer) -> None:
         """Sends a finished answer and gives the concurrency slot back."""
         if self._answered:
-            log.error("second answer dropped: operation=%s", self.operation.name)
+            log.error("api_second_answer_dropped", extra={"operation": self.operation.name})
             return
         self._answered = True
         if self._entered:
             self.services.guard.leave(self.account.id)
-        self._reply(response)
+        self._reply(answer)
 
     def fail(self) -> None:
         """Inside an ``except``: logs the error once and answers in the asked format, unless that has happened."""
-        log.exception("operation failed: operation=%s", self.operation.name)
+        log.exception("api_operation_failed", extra={"operation": self.operation.name})
         if not self._answered:
             value = describe(Reason.BAD_PARAMETERS, "internal failure")
             self.respond(respond(render(ERROR, value, self.fmt), self.fmt, self.params.charset))

@@ -9,15 +9,13 @@ from msgspec.structs import replace
 from heliograph.api.inputs import Flag, Integer, Parameter
 from heliograph.api.params import Params
 from heliograph.core.accounts import Account
-from heliograph.core.lists import parse_list
+from heliograph.core.lists import MAX_RECIPIENTS, parse_list
 from heliograph.core.messages import TEXTLESS, Kind, Recipient, Submission
 from heliograph.core.numbers import parse_recipients
 from heliograph.core.reasons import Reason, Refused
 from heliograph.core.texts import COMMENT, MAX_TEXT, split_comment
 from heliograph.core.times import NOW, When, parse_when, read_zone
 from heliograph.core.zones import offset_min
-
-MAX_RECIPIENTS = 50_000
 
 PHONES = Parameter(
     "phones", "Recipients, parted by commas, semicolons or line breaks; G321 stands for a group of contacts"
@@ -75,6 +73,8 @@ LATER = ("mms", "mail", "call", "viber", "soc", "tg", "whatsapp", "bot", "tinyur
 """Parameters of the reference that come with a later version: 0 and empty are fine, anything else is refused."""
 
 _KINDS = ((FLASH, Kind.FLASH), (PUSH, Kind.PUSH), (HLR, Kind.HLR), (PING, Kind.PING))
+_KIND_NAMES = frozenset({BIN.name, *(flag.name for flag, _ in _KINDS)})
+_LATER = frozenset(LATER)
 _PREFIX = re.compile(r"__([A-Z]{2,8})__")
 _PREFIX_KINDS = {"FLASH": Kind.FLASH, "HLR": Kind.HLR, "PING": Kind.PING}
 _LATER_PREFIXES = {"CALL": "call", "VIBER": "viber", "SOC": "soc", "TG": "tg", "WHATSAPP": "whatsapp", "MAIL": "mail"}
@@ -87,9 +87,10 @@ _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII)
 
 def read_submission(params: Params, account: Account, now_ms: int, client: str) -> Submission:
     """Everything the customer said, decoded and checked for form; raises Refused (errors 1 and 5 of send)."""
-    for name in LATER:
-        if params.get(name, "") not in _OFF:
-            raise Refused(Reason.LATER_FEATURE, name)
+    if not _LATER.isdisjoint(params):
+        for name in LATER:
+            if params.get(name, "") not in _OFF:
+                raise Refused(Reason.LATER_FEATURE, name)
     recipients, kind = _read_texts(params, _read_kind(params))
     when = _read_time(params, account, now_ms)
     if 0 < when.send_ms <= now_ms and all(recipient.zone_min is None for recipient in recipients):
@@ -135,7 +136,9 @@ def clean_sender(text: str) -> str:
 
 def _read_kind(params: Params) -> Kind | None:
     """The kind that parameters choose, None when they choose none; two kinds at once are error 1."""
-    chosen = [kind for flag, kind in _KINDS if flag.name in params and flag.read(params)]
+    if _KIND_NAMES.isdisjoint(params):
+        return None
+    chosen = [kind for flag, kind in _KINDS if flag.read(params)]
     if BIN.read(params):
         chosen.append(Kind.BINARY)
     if len(chosen) > 1:
@@ -149,16 +152,23 @@ def _read_texts(params: Params, kind: Kind | None) -> tuple[tuple[Recipient, ...
         texts: Iterable[str] = dict.fromkeys(recipient.text for recipient in recipients)
     else:
         mes = params.get("mes", "")
-        recipients = tuple(Recipient(phone, mes) for phone in parse_recipients(params.get("phones", "")))
+        recipients = tuple(Recipient(phone, mes) for phone in _read_phones(params.get("phones", "")))
         texts = (mes,)
     if not recipients:
         raise Refused(Reason.BAD_PARAMETERS, "phones is missing")
-    if len(recipients) > MAX_RECIPIENTS:
-        raise Refused(Reason.BAD_PARAMETERS, f"more than {MAX_RECIPIENTS} recipients")
     cleaned, kind = _clean_texts(texts, kind, params)
     if any(text is not written for written, text in cleaned.items()):
         recipients = tuple(replace(recipient, text=cleaned[recipient.text]) for recipient in recipients)
     return recipients, kind
+
+
+def _read_phones(text: str) -> list[str]:
+    # 32 characters hold any number with plus, blanks, brackets and a separator; more text is not worth splitting.
+    if len(text) <= 32 * MAX_RECIPIENTS:
+        phones = parse_recipients(text)
+        if len(phones) <= MAX_RECIPIENTS:
+            return phones
+    raise Refused(Reason.BAD_PARAMETERS, f"more than {MAX_RECIPIENTS} recipients")
 
 
 def _clean_texts(texts: Iterable[str], kind: Kind | None, params: Params) -> tuple[dict[str, str], Kind]:
@@ -224,8 +234,7 @@ def _read_bytes(text: str, params: Params) -> str:
         if params.binary is not None and not params.get("list")
         else text.encode(params.charset, "replace")
     )
-    separator = COMMENT.encode()
-    payload, _, tail = raw.rpartition(separator) if separator in raw else (raw, b"", b"")
+    payload, _, tail = raw.partition(COMMENT.encode())
     written = payload.hex()
     return written + COMMENT + tail.decode(params.charset, "replace") if tail else written
 
