@@ -260,12 +260,17 @@ def _by_chance(profile: Profile, luck: tuple[float, ...]) -> Plan:
             break
         lot -= rate
     low, high = profile.response_delay_s
-    return plan._replace(
-        answer_s=low + (high - low) * answer_lot,
-        error=_FAILURES[int(error_lot * 3)] if plan.outcome == "failed" else plan.error,
-        receipt_s=_delay(profile, delay_lot),
-        early=order_lot < profile.disordered,
-        notation=profile.notation if notation_lot < profile.wrong_notation else SAME,
+    return Plan(
+        plan.outcome,
+        plan.status,
+        plan.answered,
+        low + (high - low) * answer_lot,
+        plan.state,
+        _FAILURES[int(error_lot * 3)] if plan.outcome == "failed" else plan.error,
+        _delay(profile, delay_lot),
+        plan.copies,
+        order_lot < profile.disordered,
+        profile.notation if notation_lot < profile.wrong_notation else SAME,
     )
 
 

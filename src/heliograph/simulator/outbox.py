@@ -24,9 +24,10 @@ _GSM_NETWORK: Final = b"\x03"
 class Parcel(msgspec.Struct, gc=False):
     """What waits for a customer: a receipt to `request` (the submit_sm), or a ready `pdu` of an incoming text.
 
-    Hidden from the garbage collector, which a million of them would keep busy: they end by acknowledgement.
+    A receipt is sent `copies` times, after one that says ENROUTE when `enroute` is set. Hidden from the garbage collector, which a million of them would keep busy: they end by acknowledgement.
     """
 
+    customer: Customer
     session: Session | None = None
     request: Pdu | None = None
     pdu: Pdu | None = None
@@ -36,6 +37,8 @@ class Parcel(msgspec.Struct, gc=False):
     submitted_ms: int = 0
     done_ms: int = 0
     tlvs: dict[int, bytes] | None = None
+    copies: int = 1
+    enroute: bool = False
     acknowledged: Callable[[], None] | None = None
 
 

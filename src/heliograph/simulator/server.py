@@ -95,6 +95,8 @@ class Simulator:
         self._agenda: Agenda | None = None
         self._bucket: Bucket | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        # Bound once: a bound method for each receipt would be one more object for the garbage collector.
+        self._deliver_due = self._deliver
 
     @property
     def address(self) -> tuple[str, int]:
@@ -153,7 +155,7 @@ class Simulator:
 
         self._counts["inbound"] += 1
         for pdu in pdus:
-            customer.add(Parcel(pdu=pdu, acknowledged=acknowledged))
+            customer.add(Parcel(customer, pdu=pdu, acknowledged=acknowledged))
         async with asyncio.timeout(timeout_s):
             await done.wait()
         return len(pdus)
@@ -236,7 +238,7 @@ class Simulator:
 
     def _later(self, delay_s: float, callback: Callable[[], None]) -> None:
         if self._agenda and self._loop:
-            self._agenda.at(self._loop.time() + delay_s, callback)
+            self._agenda.at(self._loop.time() + delay_s, lambda _: callback(), None)
         else:
             callback()
 
@@ -263,7 +265,7 @@ class Simulator:
         if self.on_submit:
             self._record(session, pdu, plan, response_id)
         if plan.answer_s:
-            self._agenda.at(now + plan.answer_s, self._finish, session, pdu, plan, response_id, receipt_id)
+            self._agenda.at(now + plan.answer_s, self._finish_late, (session, pdu, plan, response_id, receipt_id))
         else:
             self._finish(session, pdu, plan, response_id, receipt_id)
 
@@ -305,48 +307,51 @@ class Simulator:
             )
         )
 
+    def _finish_late(self, arguments: tuple[Session, Pdu, Plan, str, str]) -> None:
+        self._finish(*arguments)
+
     def _finish(self, session: Session, pdu: Pdu, plan: Plan, response_id: str, receipt_id: str) -> None:
         """Answer a submit and see to its receipts, in the order of the plan."""
-        customer: Customer = session.context
-        parcels = self._receipts(session, pdu, plan, receipt_id)
-        if plan.early:
-            self._deliver(customer, parcels)
+        parcel = self._receipt(session, pdu, plan, receipt_id)
+        if parcel and plan.early:
+            self._deliver(parcel)
         if plan.answered:
             session.answer(pdu, plan.status, response_id)
         else:
             session.ignore()
-        if not parcels or plan.early:
+        if parcel is None or plan.early:
             return
         delay = plan.receipt_s if session.can_receive else max(plan.receipt_s, OTHER_SESSION_S)
         if delay and self._agenda and self._loop:
-            self._agenda.at(self._loop.time() + delay, self._deliver, customer, parcels)
+            self._agenda.at(self._loop.time() + delay, self._deliver_due, parcel)
         else:
-            self._deliver(customer, parcels)
+            self._deliver(parcel)
 
-    def _receipts(self, session: Session, pdu: Pdu, plan: Plan, receipt_id: str) -> list[Parcel]:
+    def _receipt(self, session: Session, pdu: Pdu, plan: Plan, receipt_id: str) -> Parcel | None:
         if not plan.accepted or not plan.state or not _is_wanted(pdu.registered_delivery, plan.state):
-            return []
+            return None
         parcel = Parcel(
-            session=session,
-            request=pdu,
+            session.context,
+            session,
+            pdu,
             message_id=receipt_id,
             state=plan.state,
             error=plan.error,
             submitted_ms=int(time.time() * 1000),
+            copies=plan.copies,
+            enroute=plan.enroute,
         )
         if pdu.service_type == lookups.SERVICE_TYPE and plan.state == tables.STATE_DELIVERED:
             parcel.tlvs = lookups.look_up(pdu.destination_addr, self.profile.seed)
-        copies = [parcel] * plan.copies
-        if plan.enroute:
-            copies.insert(0, msgspec.structs.replace(parcel, state=tables.STATE_ENROUTE, tlvs=None))
-        return copies
+        return parcel
 
-    def _deliver(self, customer: Customer, parcels: list[Parcel]) -> None:
-        done_ms = int(time.time() * 1000)
-        for parcel in parcels:
-            parcel.done_ms = done_ms
+    def _deliver(self, parcel: Parcel) -> None:
+        parcel.done_ms = int(time.time() * 1000)
+        if parcel.enroute:
+            parcel.customer.add(msgspec.structs.replace(parcel, state=tables.STATE_ENROUTE, error=0, tlvs=None))
+        for _ in range(parcel.copies):
             self._counts["receipts"] += 1
-            customer.add(parcel)
+            parcel.customer.add(parcel)
 
     def _query(self, session: Session, pdu: Pdu) -> None:
         assert self._loop
