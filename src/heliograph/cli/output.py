@@ -30,7 +30,11 @@ def tell_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: 
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", pad_edge=False)
+    headed = any(columns)
+    shape = box.SIMPLE_HEAD if headed else box.SIMPLE
+    table = Table(
+        box=shape, show_header=headed, title=title or None, title_justify="left", title_style="bold", pad_edge=False
+    )
     for column in columns:
         right = column.endswith(">")
         table.add_column(column.removesuffix(">"), justify="right" if right else "left", overflow="fold")

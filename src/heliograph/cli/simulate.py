@@ -1,0 +1,137 @@
+"""``heliograph simulate``: a carrier to test with, and texts of subscribers through it."""
+
+import asyncio
+import signal
+from dataclasses import replace
+
+import click
+
+from heliograph.cli.output import tell, tell_json
+from heliograph.cli.session import Failure
+from heliograph.config import split_listen
+from heliograph.simulator import control
+from heliograph.simulator.behaviour import PRESETS, Profile, profile_named, scripted_table
+from heliograph.simulator.server import Simulator
+
+
+@click.group(invoke_without_command=True)
+@click.option("--listen", default="127.0.0.1:2775", show_default=True, help="Where SMPP clients bind.")
+@click.option(
+    "--profile", type=click.Choice(list(PRESETS)), default="healthy", show_default=True, help="How it behaves."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same behaviour.")
+@click.option("--rate", type=click.IntRange(min=0), help="Submits a second it takes; 0 without limit.")
+@click.option("--login", help="The only system_id it lets in; without it, everybody.")
+@click.option("--password", default="", help="Its password.")
+@click.option("--control", "control_port", type=int, default=control.PORT, show_default=True, help="Port for orders.")
+@click.pass_context
+def simulate(
+    ctx: click.Context,
+    listen: str,
+    profile: str,
+    seed: int,
+    rate: int | None,
+    login: str | None,
+    password: str,
+    control_port: int,
+) -> None:
+    """Run a carrier that answers like a real one, until Ctrl+C. Some numbers have their own fate: simulate numbers
+
+    \b
+    heliograph simulate --profile flaky --rate 100
+    heliograph simulate inbound --from 79161234567 --to 74950000000 "STOP"
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    try:
+        host, port = split_listen(listen)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    chosen = replace(profile_named(profile), seed=seed)
+    if rate is not None:
+        chosen = replace(chosen, throughput=rate)
+    accounts = {login: password} if login else None
+    try:
+        asyncio.run(_serve(chosen, accounts, host or "0.0.0.0", port, control_port))  # noqa: S104 - ":2775" asks for it
+    except OSError as error:
+        raise Failure(f"cannot listen on {listen} or port {control_port}: {error.strerror or error}") from None
+
+
+@simulate.command()
+@click.option("--from", "from_", required=True, help="The subscriber's number.")
+@click.option("--to", required=True, help="The number he writes to.")
+@click.option(
+    "--control", "control_port", type=int, default=control.PORT, show_default=True, help="Its port for orders."
+)
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@click.argument("text")
+def inbound(from_: str, to: str, control_port: int, as_json: bool, text: str) -> None:
+    """Have the running simulator deliver a subscriber's text.
+
+    \b
+    heliograph simulate inbound --from 79161234567 --to 74950000000 "STOP"
+    """
+    try:
+        parts = asyncio.run(control.inject("127.0.0.1", control_port, from_, to, text))
+    except control.ControlError as error:
+        raise Failure(str(error)) from None
+    if as_json:
+        tell_json({"parts": parts})
+    else:
+        tell(f"Delivered and acknowledged, {parts} {'part' if parts == 1 else 'parts'}.")
+
+
+@simulate.command()
+@click.option(
+    "--control", "control_port", type=int, default=control.PORT, show_default=True, help="Its port for orders."
+)
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def stats(control_port: int, as_json: bool) -> None:
+    """The counters of the running simulator.
+
+    \b
+    heliograph simulate stats
+    """
+    from heliograph.cli.output import tell_table
+
+    try:
+        counts = asyncio.run(control.ask_stats("127.0.0.1", control_port))
+    except control.ControlError as error:
+        raise Failure(str(error)) from None
+    if as_json:
+        tell_json(counts)
+    else:
+        tell_table(("what", "count>"), counts.items(), "")
+
+
+@simulate.command()
+@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+def numbers(as_json: bool) -> None:
+    """The numbers whose fate is written down, whatever the profile.
+
+    \b
+    heliograph simulate numbers
+    """
+    from heliograph.cli.output import tell_table
+
+    if as_json:
+        tell_json(dict(scripted_table()))
+    else:
+        tell_table(("number", "what happens"), scripted_table(), "")
+
+
+async def _serve(profile: Profile, accounts: dict[str, str] | None, host: str, port: int, control_port: int) -> None:
+    simulator = Simulator(profile, accounts)
+    where = await simulator.start(host, port)
+    orders = await control.serve(simulator, port=control_port)
+    tell(f"A simulated carrier ({profile.name}) listens on {where[0]}:{where[1]}; orders on port {control_port}.")
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    try:
+        await stop.wait()
+    finally:
+        orders.close()
+        await simulator.stop()
+        tell(", ".join(f"{name} {count}" for name, count in simulator.stats().items()))
