@@ -266,6 +266,34 @@ def test_submits_never_answered_are_unsure_and_the_link_is_made_anew() -> None:
     asyncio.run(main())
 
 
+def test_link_that_the_centre_no_longer_knows_is_bound_anew() -> None:
+    """A centre that lost its sessions answers so for ever, and calls it temporary."""
+
+    async def main() -> None:
+        centre = Centre()
+        centre.answer = refuse_with(statuses.ESME_RINVBNDSTS)
+        async with bound(centre) as (_, links, books):
+            for number in range(1, 4):
+                links.send(unit(number))
+            await until(lambda: len(centre.binds) == 2 and links.up)
+            assert books.count(What.LATER) == 3
+
+    asyncio.run(main())
+
+
+def test_centre_that_unbinds_is_left_and_bound_again() -> None:
+    """Centres unbind before they restart."""
+
+    async def main() -> None:
+        async with bound() as (centre, links, books):
+            await centre.sessions[0].unbind()
+            await until(lambda: len(centre.binds) == 2 and links.up)
+            links.send(unit())
+            await until(lambda: books.count(What.ACCEPTED) == 1)
+
+    asyncio.run(main())
+
+
 def test_refused_bind_is_logged_without_the_password_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     """The operator must see why, and a carrier that unlocks the account finds us waiting."""
 

@@ -27,7 +27,9 @@ _FIRST_LANE = 1
 _NAP_MS = 5
 # Share of a new round trip in the average.
 _RTT_SHARE = 0.05
+# How long an unbind may take; a centre that still owes answers may hold its own back until it has given them.
 _GOODBYE_S = 2.0
+_CURT_GOODBYE_S = 0.2
 
 
 class SmppCarrier:
@@ -134,6 +136,7 @@ class SmppCarrier:
     async def start(self) -> None:
         """Begin to bind and to keep bound; returns at once."""
         self._stopping = False
+        self._idle = None
         self._loop = asyncio.get_running_loop()
         for connection in self._connections:
             connection.start()
@@ -149,7 +152,9 @@ class SmppCarrier:
                 await asyncio.wait_for(self._idle.wait(), grace_s)
             except TimeoutError:
                 pass
-        await asyncio.gather(*(connection.stop(_GOODBYE_S) for connection in self._connections))
+        owed = any(link.in_flight for link in self._senders)
+        goodbye_s = _CURT_GOODBYE_S if owed else _GOODBYE_S
+        await asyncio.gather(*(connection.stop(goodbye_s) for connection in self._connections))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -100,6 +100,7 @@ class Connection:
 
     def start(self) -> None:
         """Begin to bind and to keep bound."""
+        self._leaving = False
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"smpp {self._login.carrier}{self.label}")
 
     async def stop(self, goodbye_s: float) -> None:

@@ -96,9 +96,10 @@ class Pace:
                 self._peak = base
             floor = min(self._rate, _FLOOR) if self._rate else _FLOOR
             self.limit = max(floor, base * _DECREASE)
-            self._tokens = 1.0
             self._paused_ms = now_ms + min(_FIRST_PAUSE_MS << min(self._streak, 10), _LAST_PAUSE_MS)
             self._streak += 1
+            # The pause saves no tokens and is no time in which something could have been accepted.
+            self._tokens, self._filled_ms = 1.0, self._paused_ms
             self._accepted, self._since_ms = 0, self._paused_ms
         return self._paused_ms - now_ms
 

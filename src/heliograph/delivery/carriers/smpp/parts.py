@@ -142,8 +142,6 @@ class Composer:
     def _compose_text(self, unit: Unit, now_ms: int) -> list[Pdu]:
         text = unit.text
         form, coding = self._choose(text, unit.kind == Kind.FLASH)
-        if unit.dcs is not None:
-            coding = unit.dcs
         pdu = self._start(unit, now_ms)
         pdu.data_coding = coding
         single = segments.LIMITS[form.alphabet].single
