@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from . import codec, hot, statuses, tables, timers
+from . import codec, hot, statuses, tables
 from .contract import OnAnswer, OnBind, Peer, SessionError, Settings, State
+from .link import Link
 from .pdus import Pdu, PduError
 
 __all__ = ["OnAnswer", "OnBind", "Peer", "Session", "SessionError", "Settings", "State"]
@@ -20,8 +21,6 @@ __all__ = ["OnAnswer", "OnBind", "Peer", "Session", "SessionError", "Settings", 
 log = logging.getLogger("heliograph.smpp")
 
 _LAST_SEQUENCE: Final = 0x7FFFFFFF
-# A connection that is being closed and whose last octets nobody takes is cut after this many seconds.
-_LINGER_S: Final = 5.0
 _NO_BODY: Final = frozenset((tables.ENQUIRE_LINK, tables.UNBIND, tables.GENERIC_NACK))
 _BOUND_AS: Final = {
     tables.BIND_TRANSMITTER: State.BOUND_TX,
@@ -33,7 +32,7 @@ _TO_CENTRE: Final = frozenset(number for number in _REQUESTS if tables.COMMANDS[
 _TO_ESME: Final = frozenset(number for number in _REQUESTS if tables.COMMANDS[number].to_esme)
 
 
-class Session(asyncio.Protocol):
+class Session(Link):
     """One connection.
 
     `context` is the owner's to use. For reading: `is_bound`; `can_receive` and `can_transmit`, whether the ESME of
@@ -42,8 +41,8 @@ class Session(asyncio.Protocol):
     """
 
     def __init__(self, peer: Peer, settings: Settings | None = None, on_bind: OnBind | None = None) -> None:
+        super().__init__(settings or Settings())
         self.peer = peer
-        self.settings = settings or Settings()
         self.context: Any = None
         self.state = State.OPEN
         self.is_bound = False
@@ -52,25 +51,12 @@ class Session(asyncio.Protocol):
         self.bind_pdu: Pdu | None = None
         self.strays = 0
         self.unanswered = 0
-        self.can_write = True
         self._on_bind = on_bind
         self._requests = _TO_CENTRE if on_bind else _TO_ESME
-        self._transport: asyncio.Transport | None = None
-        self._rest = b""
-        self._out: list[bytes] = []
-        self._reading = False
-        self._flushing = False
-        self._held = False
         self._sequence = 0
         self._pending: dict[int, tuple[OnAnswer, Any, float]] = {}
-        self._reason = ""
         self._unbind: Pdu | None = None
         self._binding: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self._timers = timers.Timers(self.settings.timers, self._loop.time())
-        self._ticker: asyncio.TimerHandle | None = None
-        self._linger: asyncio.TimerHandle | None = None
-        self._gone: asyncio.Event = asyncio.Event()
 
     # What the owner asks
 
@@ -81,12 +67,6 @@ class Session(asyncio.Protocol):
             return 0
         left = self.settings.window - len(self._pending)
         return left if left > 0 else 0
-
-    @property
-    def peer_address(self) -> str:
-        """The other side as "host:port", empty before the connection."""
-        name = self._transport.get_extra_info("peername") if self._transport else None
-        return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else ""
 
     def request(self, pdu: Pdu, on_answer: OnAnswer, context: Any = None) -> bool:
         """Send a request within the window; its sequence number is set here.
@@ -181,90 +161,30 @@ class Session(asyncio.Protocol):
         self.close(reason)
         await self.wait_closed()
 
-    def close(self, reason: str = "closed") -> None:
-        """Write what is waiting and close. `peer.closed` follows with this reason unless one was set before."""
-        self._reason = self._reason or reason
-        if self._transport and not self._transport.is_closing():
-            self._flush()
-            self._leave(State.UNBINDING)
-            self._linger = self._loop.call_later(_LINGER_S, self._transport.abort)
-            self._transport.close()
+    # What the link below tells
 
-    def abort(self, reason: str) -> None:
-        """Drop the connection at once, unwritten octets included."""
-        self._reason = self._reason or reason
-        self._leave(State.UNBINDING)
-        if self._transport:
-            self._transport.abort()
+    def _is_full(self) -> bool:
+        return self.unanswered >= self.settings.incoming
 
-    async def wait_closed(self) -> None:
-        """Wait until the connection is gone and the peer has been told."""
-        await self._gone.wait()
+    def _enquire(self) -> None:
+        self._write(codec.encode(Pdu(tables.ENQUIRE_LINK, 0, self._next_sequence())))
 
-    # What asyncio tells
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands; the clock for the bind begins to run."""
-        # uvloop's transports behave like asyncio's and do not descend from them.
-        self._transport = cast("asyncio.Transport", transport)
-        self._ticker = self._loop.call_later(self.settings.timers.tick_s, self._tick)
-
-    def data_received(self, data: bytes) -> None:
-        """Parse every whole PDU of a read, then write all that was answered to them at once."""
-        self._timers.received(self._loop.time())
-        if self._rest:
-            data = self._rest + data
-        self._reading = True
-        start, size, limit = 0, len(data), self.settings.max_length
-        try:
-            while size - start >= 4:
-                end = start + codec.measure(data, start, limit=limit)
-                if end > size:
-                    break
-                try:
-                    pdu = codec.decode(data, start, end)
-                except PduError as error:
-                    self._refuse(error)
-                else:
-                    self._dispatch(pdu)
-                start = end
-        except PduError as error:
-            self._give_up(error)
-            start = size
-        finally:
-            self._reading = False
-        self._rest = data[start:] if start < size and not self._reason else b""
-        self._flush()
-
-    def pause_writing(self) -> None:
-        """The peer does not read: make no more requests, and read no more that we would have to answer."""
-        self.can_write = False
-        self._timers.paused(self._loop.time())
-        self._hold()
-
-    def resume_writing(self) -> None:
-        """The peer reads again."""
-        self.can_write = True
-        self._timers.resumed()
-        self._hold()
+    def _resumed(self) -> None:
         if self.is_bound:
             self._tell(self.peer.ready, self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The end: everybody who waits is told, the owner last."""
+    def _leaving(self) -> None:
+        self._leave(State.UNBINDING)
+
+    def _ended(self, reason: str) -> None:
+        """Everybody who waits is told, the owner last."""
         self._leave(State.CLOSED)
-        self._reason = self._reason or (f"connection lost ({exc})" if exc else "closed by the peer")
-        for timer in (self._ticker, self._linger):
-            if timer:
-                timer.cancel()
         if self._binding:
             self._binding.cancel()
-        self._out.clear()
         pending, self._pending = self._pending, {}
         for on_answer, context, _ in pending.values():
             self._tell(on_answer, None, context)
-        self._tell(self.peer.closed, self, self._reason)
-        self._gone.set()
+        self._tell(self.peer.closed, self, reason)
 
     # Inside
 
@@ -276,21 +196,6 @@ class Session(asyncio.Protocol):
     def _next_sequence(self) -> int:
         self._sequence = self._sequence + 1 if self._sequence < _LAST_SEQUENCE else 1
         return self._sequence
-
-    def _write(self, data: bytes) -> None:
-        if self._transport is None or self.state is State.CLOSED:
-            return
-        self._out.append(data)
-        if not self._reading and not self._flushing:
-            self._flushing = True
-            self._loop.call_soon(self._flush)
-
-    def _flush(self) -> None:
-        self._flushing = False
-        if self._out and self._transport and not self._transport.is_closing():
-            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-            self._out.clear()
-            self._transport.write(data)
 
     def _dispatch(self, pdu: Pdu) -> None:
         command_id = pdu.command_id
@@ -354,11 +259,6 @@ class Session(asyncio.Protocol):
             self.strays += 1
         else:
             self._deny(error.pdu, error.answer)
-
-    def _give_up(self, error: PduError) -> None:
-        self._write(codec.encode(Pdu(tables.GENERIC_NACK, error.answer, error.sequence)))
-        self._flush()
-        self.close(f"not SMPP: {error.reason}")
 
     def _begin_bind(self, pdu: Pdu) -> None:
         assert self._on_bind
@@ -431,31 +331,6 @@ class Session(asyncio.Protocol):
             self._write(codec.encode(Pdu(tables.UNBIND_RESP, 0, self._unbind.sequence)))
             self._unbind = None
             self.close("unbound by the peer")
-
-    def _hold(self) -> None:
-        """Stop or resume reading, as the peer reads our answers and we keep up with his requests."""
-        wanted = not self.can_write or self.unanswered >= self.settings.incoming
-        if wanted == self._held or self._transport is None or self._transport.is_closing():
-            return
-        self._held = wanted
-        if wanted:
-            self._transport.pause_reading()
-        else:
-            # What was not read says nothing about the peer's silence.
-            self._timers.received(self._loop.time())
-            self._transport.resume_reading()
-
-    def _tick(self) -> None:
-        now = self._loop.time()
-        self._ticker = self._loop.call_later(self.settings.timers.tick_s, self._tick)
-        self._expire(now)
-        if self._held and self.can_write:
-            self._timers.received(now)
-        verdict = self._timers.verdict(now)
-        if verdict is timers.Verdict.ENQUIRE:
-            self._write(codec.encode(Pdu(tables.ENQUIRE_LINK, 0, self._next_sequence())))
-        elif verdict is not timers.Verdict.NOTHING:
-            self.abort(verdict.value)
 
     def _expire(self, now: float) -> None:
         """Give up on requests whose time is over; all wait equally long, so the oldest come first."""
