@@ -11,7 +11,6 @@ from heliograph.wire.gsm.translit import transliterate
 
 COMMENT = "\n~~~\n"
 MAX_TEXT = 1000  # characters of `mes` (spec sending 4.1), before translit and cutting
-MAX_BINARY = 140 * 255  # bytes: 255 parts is what an 8-bit concatenation header can number
 _BYTES = re.compile(r"pid: (\d{1,3}), dcs: (\d{1,3})\Z")
 
 

@@ -25,7 +25,10 @@ class Dispatch:
         """Texts that are due and not started, oldest first; those in memory already come as the same objects."""
         rows = await self._desk.db.all("queue.due", carrier_id, lane, now_ms, limit)
         known = self._desk.messages
-        return [known.get(row[0]) or message_of(row) for row in rows]
+        messages = [known.get(row[0]) or message_of(row) for row in rows]
+        for message in messages:
+            self._desk.hold(message)
+        return messages
 
     async def next_due(self, carrier_id: int, lane: int) -> int | None:
         """When the next text of a lane is due, in UTC milliseconds."""

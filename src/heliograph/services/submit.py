@@ -124,6 +124,8 @@ class Submitting:
                 return
             done(answer_of(decisions, id_, total, desk.purses.left(account.id), test))
             waiting = [message for message in messages if message.status == Status.WAITING]
+            for message in waiting:
+                desk.hold(message)
             self.accepted(waiting)
             for message in messages:
                 desk.note(message)
