@@ -57,6 +57,7 @@ def test_clock_set_back_does_not_stop_the_carrier() -> None:
     pace = Pace(10.0, 10_000_000)
     pace.take()
     pace.throttled(10_000_000)
+    pace.throttled(10_000_000)
     assert pace.wait_ms(5_000_000) <= 100
     assert pace.room(5_000_200) == 1
 
@@ -64,28 +65,41 @@ def test_clock_set_back_does_not_stop_the_carrier() -> None:
 def test_throttling_pauses_and_slows_once_for_each_episode() -> None:
     """A window full of refusals is one piece of news."""
     pace = Pace(100.0, 0)
-    assert [pace.throttled(now) for now in (0, 10, 499)] == [500, 490, 1]
+    assert [pace.throttled(now) for now in (0, 0, 10, 499)] == [2000, 500, 490, 1]
     assert pace.limit == pytest.approx(70)
     assert pace.room(499) == 0
     assert pace.room(500) == 1
 
 
-def test_pause_grows_while_refusals_go_on() -> None:
+def test_lone_refusal_slows_nobody_else_down() -> None:
+    """A recipient whose queue is full is answered like a flood, and would hold up everybody at each of his tries."""
+    pace = Pace(0, 0)
+    for now in range(0, 20_000, 2000):
+        assert pace.throttled(now) == 2000
+        assert pace.room(now) == UNLIMITED
+    run(pace, 20_000, 20_100)
+    assert [pace.throttled(20_100) for _ in range(3)] == [2000] * 3  # of some 2,000 answers
+    assert pace.limit == 0
+
+
+def test_pause_grows_while_many_are_refused() -> None:
     """Half a second, doubling to half a minute; a good second begins anew."""
     pace = Pace(100.0, 0)
     now, pauses = 0, []
     for _ in range(8):
-        pauses.append(pace.throttled(now))
+        pauses.append([pace.throttled(now) for _ in range(4)][-1])
         now += pauses[-1]
     assert pauses == [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000]
     assert pace.limit >= 1
     run(pace, now, now + 2500)
+    pace.throttled(now + 2500)
     assert pace.throttled(now + 2500) == 500
 
 
 def test_speed_comes_back_to_the_configured_rate_and_no_further() -> None:
     """A twentieth of the rate each second."""
     pace = Pace(100.0, 0)
+    pace.throttled(0)
     pace.throttled(0)
     run(pace, 500, 3_600)
     assert 80 <= pace.limit <= 86
@@ -97,7 +111,8 @@ def test_carrier_without_a_rate_learns_one() -> None:
     """The limit starts from what was accepted; twice that without a refusal, and it is lifted."""
     pace = Pace(0, 0)
     run(pace, 0, 1000, allowed=40)
-    pace.throttled(900)
+    for _ in range(3):
+        pace.throttled(900)
     assert pace.limit == pytest.approx(28)
     assert run(pace, 1_400, 2_400) <= 31
     run(pace, 2_400, 40_000)

@@ -14,14 +14,20 @@ _LAST_PAUSE_MS: Final = 30_000
 _DECREASE: Final = 0.7
 _STEPS: Final = 20
 _FLOOR: Final = 1.0
+# It takes two refusals in a second, and a twentieth of its answers, to slow the carrier down; else the part alone waits.
+_FEW: Final = 2
+_SHARE: Final = 20
+_ALONE_MS: Final = 2000
+# So many refusals in an episode make the next pause longer, should there be one.
+_MANY: Final = 4
 _SECOND_MS: Final = 1000
 
 
 class Pace:
     """The speed of one carrier over all its links.
 
-    ``limit`` is the parts a second allowed now, 0 when nothing bounds them. A throttling answer pauses the carrier
-    (half a second, doubling up to 30 s while refusals go on) and takes the limit to 0.7 of itself; each second of
+    ``limit`` is the parts a second allowed now, 0 when nothing bounds them. Throttling answers pause the carrier
+    (half a second, doubling up to 30 s while many go on) and take the limit to 0.7 of itself; each second of
     accepted parts gives back a twentieth of the configured rate. Without a configured rate the limit starts from
     what was accepted in the last second, and is lifted again once twice that has been reached.
     """
@@ -33,6 +39,8 @@ class Pace:
         "_paused_ms",
         "_peak",
         "_rate",
+        "_refusals",
+        "_refused",
         "_since_ms",
         "_streak",
         "_tokens",
@@ -48,6 +56,8 @@ class Pace:
         self._streak = 0
         self._peak = rate
         self._accepted = 0
+        self._refused = 0
+        self._refusals = 0
         self._measured = 0.0
         self._since_ms = now_ms
 
@@ -88,20 +98,33 @@ class Pace:
     def throttled(self, now_ms: int) -> int:
         """A part was throttled; returns the milliseconds after which to try it again.
 
-        Answers that come during the pause belong to parts sent before it and say nothing new.
+        A lone refusal among accepted parts is about its recipient (a full queue of his, say) and slows nobody else
+        down. Answers that come during a pause belong to parts sent before it and are no new reason for another.
         """
-        if not self._is_paused(now_ms):
-            base = self.limit or max(self._measured, float(self._accepted), _FLOOR)
-            if not self._rate and not self.limit:
-                self._peak = base
-            floor = min(self._rate, _FLOOR) if self._rate else _FLOOR
-            self.limit = max(floor, base * _DECREASE)
-            self._paused_ms = now_ms + min(_FIRST_PAUSE_MS << min(self._streak, 10), _LAST_PAUSE_MS)
-            self._streak += 1
-            # The pause saves no tokens and is no time in which something could have been accepted.
-            self._tokens, self._filled_ms = 1.0, self._paused_ms
-            self._accepted, self._since_ms = 0, self._paused_ms
+        if self._is_paused(now_ms):
+            self._refusals += 1
+            return self._paused_ms - now_ms
+        if now_ms - self._since_ms >= _SECOND_MS:
+            self._look_back(now_ms, now_ms - self._since_ms)
+        self._refused += 1
+        if self._refused < _FEW or self._refused * _SHARE < self._accepted + self._refused:
+            return _ALONE_MS
+        self._slow_down(now_ms)
         return self._paused_ms - now_ms
+
+    def _slow_down(self, now_ms: int) -> None:
+        base = self.limit or max(self._measured, float(self._accepted), _FLOOR)
+        if not self._rate and not self.limit:
+            self._peak = base
+        floor = min(self._rate, _FLOOR) if self._rate else _FLOOR
+        self.limit = max(floor, base * _DECREASE)
+        # Pauses grow where a pause did not help many.
+        self._streak = self._streak + 1 if self._refusals >= _MANY else 0
+        self._refusals = self._refused
+        self._paused_ms = now_ms + min(_FIRST_PAUSE_MS << min(self._streak, 10), _LAST_PAUSE_MS)
+        # The pause saves no tokens and is no time in which something could have been accepted.
+        self._tokens, self._filled_ms = 1.0, self._paused_ms
+        self._accepted, self._refused, self._since_ms = 0, 0, self._paused_ms
 
     def _is_paused(self, now_ms: int) -> bool:
         if self._paused_ms - now_ms > _LAST_PAUSE_MS:  # the clock was set back
@@ -112,19 +135,23 @@ class Pace:
         return False
 
     def _look_back(self, now_ms: int, elapsed: int) -> None:
+        """The end of a second: what was accepted in it, and a step faster. ``elapsed`` below 0: the clock was set back."""
+        if elapsed < 0 and self._paused_ms:
+            return  # an answer during a pause; the second begins at the end of it
         if elapsed > 0:
             self._measured = self._accepted * 1000 / elapsed
-            # An answer that was under way when the pause began does not end the streak: `since` is the pause's end.
-            self._streak = 0
-            if self.limit and self.limit != self._rate:
-                self.limit += max(_FLOOR, self._peak / _STEPS) * elapsed / 1000
-                if self._rate:
-                    self.limit = min(self._rate, self.limit)
-                elif self.limit > 2 * self._peak:
-                    self.limit = 0.0
-        elif self._paused_ms:
-            return
-        self._accepted, self._since_ms = 0, now_ms
+            if not self._refused:
+                self._refusals = 0
+            if self._accepted and self.limit != self._rate:
+                self._speed_up(elapsed)
+        self._accepted, self._refused, self._since_ms = 0, 0, now_ms
+
+    def _speed_up(self, elapsed: int) -> None:
+        self.limit += max(_FLOOR, self._peak / _STEPS) * elapsed / 1000
+        if self._rate:
+            self.limit = min(self._rate, self.limit)
+        elif self.limit > 2 * self._peak:
+            self.limit = 0.0
 
 
 class Backoff:
