@@ -22,7 +22,9 @@ from heliograph.wire.smpp.endpoints import Listener, connect, listen
 from heliograph.wire.smpp.pdus import Pdu
 from heliograph.wire.smpp.session import Session
 
-QUICK = Settings(timers=timers.Settings(init_s=0.1, enquire_s=0.05, response_s=0.05))
+HASTY = Settings(timers=timers.Settings(init_s=0.1))
+DOUBTFUL = Settings(timers=timers.Settings(enquire_s=0.05, response_s=0.05))
+CHATTY = Settings(timers=timers.Settings(enquire_s=0.03, response_s=5))
 
 
 class Owner:
@@ -207,7 +209,7 @@ def test_request_without_answer_times_out() -> None:
 
     async def talk(owner: Owner, listener: Listener) -> None:
         client = Owner()
-        quick = Settings(timers=timers.Settings(enquire_s=0, response_s=0.05))
+        quick = Settings(timers=timers.Settings(enquire_s=0, response_s=0.1))
         session = await bound(listener, client, quick)
         got: list[Any] = []
 
@@ -393,19 +395,19 @@ def test_half_open_connection_is_found() -> None:
         assert await raw.ended()
         await raw.close()
 
-    assert dialogue(talk, settings=QUICK).events == ["bound", "closed: enquire_link was not answered"]
+    assert dialogue(talk, settings=DOUBTFUL).events == ["bound", "closed: enquire_link was not answered"]
 
 
 def test_keep_alive_keeps_a_silent_link() -> None:
     """Two of our own sessions with nothing to say stay bound."""
 
     async def talk(owner: Owner, listener: Listener) -> None:
-        session = await bound(listener, None, QUICK)
-        await asyncio.sleep(0.2)
+        session = await bound(listener, None, CHATTY)
+        await asyncio.sleep(0.15)
         assert session.is_bound
         assert session.strays == owner.sessions[0].strays == 0
 
-    dialogue(talk, settings=QUICK)
+    dialogue(talk, settings=CHATTY)
 
 
 def test_connection_that_never_binds_is_closed() -> None:
@@ -416,7 +418,7 @@ def test_connection_that_never_binds_is_closed() -> None:
         assert await raw.ended()
         await raw.close()
 
-    assert dialogue(talk, settings=QUICK).events == ["closed: no bind in time"]
+    assert dialogue(talk, settings=HASTY).events == ["closed: no bind in time"]
 
 
 def test_unbind_waits_for_answers_under_way() -> None:
