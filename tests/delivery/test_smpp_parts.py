@@ -293,6 +293,7 @@ def test_detail_is_the_carriers_words_without_the_text() -> None:
     """A text must not leak into logs and pages by way of its receipt."""
     news = receive(b"id:7 stat:UNDELIV err:001 Text:secret id:9")
     assert news.detail == "id:7 stat:UNDELIV err:001"
+    assert receive("id:İİ stat:UNDELIV err:001 TEXT :secret".encode()).detail == "id:İİ stat:UNDELIV err:001"
     bare = receive(b"", tlvs={tables.TAG_RECEIPTED_MESSAGE_ID: b"7\0", tables.TAG_MESSAGE_STATE: b"\x02"})
     assert bare.detail == "message_state:2 err:"
 
@@ -313,6 +314,7 @@ def test_number_query_results_come_in_the_text_too() -> None:
         "rnet": "",
     }
     assert receive(b"id:7 stat:DELIVRD err:000 text:imsi:1").hlr is None
+    assert receive(b"id:7 stat:DELIVRD err:000 imsi:%00").hlr == {"imsi": ""}
 
 
 @pytest.mark.parametrize(

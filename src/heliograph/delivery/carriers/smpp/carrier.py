@@ -289,7 +289,6 @@ class SmppCarrier:
         """The outcome of a part that was not plainly accepted."""
         if answer is None:
             if link.is_open:
-                log.warning("carrier_answer_missing carrier=%s link=%s", self.carrier.name, link.label)
                 link.suspect("submits were not answered in time")
             return Outcome(What.UNSURE, "", 0, 0, 0, link.label, sent_ms, now)
         if answer.status == statuses.ESME_RINVBNDSTS:

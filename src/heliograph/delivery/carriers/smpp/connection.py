@@ -125,6 +125,8 @@ class Connection:
     def suspect(self, reason: str) -> None:
         """An answer did not come in time, or made no sense; several in a row end the session."""
         self._troubles += 1
+        if self._troubles == 1:
+            log.warning("carrier_link_doubtful carrier=%s link=%s reason=%r", self._login.carrier, self.label, reason)
         if self._troubles >= _TROUBLES and self.session is not None:
             self.session.abort(reason)
 

@@ -14,7 +14,7 @@ from heliograph.wire.smpp.pdus import Pdu
 HLR_NAMES = ("imsi", "msc", "mcc", "mnc", "cn", "net", "rcn", "rnet")
 HLR_TAGS = dict(enumerate(HLR_NAMES, 0x1400))
 _HLR_TEXT = re.compile(rf"(?i)(?<![a-z0-9_])({'|'.join(HLR_NAMES)}):(\S*)")
-_MESSAGE_TEXT = re.compile(r"(?i)(?<![a-z0-9_])text\s*:")
+_MESSAGE_TEXT = re.compile(rb"(?i)text\s*:")
 _MAX_DETAIL = 200
 
 # Codes of receipts as most centres write them: the errors of MAP (3GPP TS 29.002, 17.6.6), of which our own table
@@ -50,14 +50,15 @@ def translate(pdu: Pdu, told: wire.Receipt, errors: Errors, now_ms: int) -> Rece
     Its time is that of arrival: the dates in a receipt name no zone. They are in ``detail``, as the carrier wrote them.
     """
     status = _STATUSES.get(told.state, Status.SENT)
+    words = _own_words(pdu.text)
     return Receipt(
         told.message_id.replace("\0", ""),
         pdu.source_addr.removeprefix("+"),
         int(status),
         judge(told.state, told.error, errors),
         now_ms,
-        _describe(pdu, told),
-        read_hlr(pdu),
+        words[:_MAX_DETAIL] or f"message_state:{told.state} err:{told.error}",
+        read_hlr(pdu.tlvs, words),
     )
 
 
@@ -76,32 +77,27 @@ def judge(state: int, code: str, errors: Errors) -> int:
     return Err.REFUSED
 
 
-def read_hlr(pdu: Pdu) -> dict[str, str] | None:
-    """The results of a number query, from vendor fields or from the text (URL-encoded there); None when there are none."""
+def read_hlr(tlvs: dict[int, bytes], words: str) -> dict[str, str] | None:
+    """The results of a number query, from vendor fields or the receipt's words (URL-encoded there); None without any."""
     found: dict[str, str] = {}
-    if pdu.tlvs:
+    if tlvs:
         for tag, name in HLR_TAGS.items():
-            raw = pdu.tlvs.get(tag)
+            raw = tlvs.get(tag)
             if raw is not None:
                 found[name] = _clean(raw.split(b"\0", 1)[0])
-    if b"msi:" in pdu.text or b"MSI:" in pdu.text:
-        for key, value in _HLR_TEXT.findall(_own_words(pdu)):
-            found.setdefault(key.lower(), unquote_plus(value))
+    if "msi:" in words or "MSI:" in words:
+        for key, value in _HLR_TEXT.findall(words):
+            found.setdefault(key.lower(), unquote_plus(value).replace("\0", ""))
     return found or None
 
 
-def _describe(pdu: Pdu, told: wire.Receipt) -> str:
-    """The carrier's words without the text of the message."""
-    words = _own_words(pdu)
-    if words:
-        return words[:_MAX_DETAIL]
-    return f"message_state:{told.state} err:{told.error}"
-
-
-def _own_words(pdu: Pdu) -> str:
-    text = _clean(pdu.text)
-    mark = _MESSAGE_TEXT.search(text)
-    return (text[: mark.start()] if mark else text).strip()
+def _own_words(raw: bytes) -> str:
+    """What the carrier says without the text of the message, which comes last."""
+    at = raw.lower().find(b"text:")
+    if at < 0:
+        mark = _MESSAGE_TEXT.search(raw)
+        at = mark.start() if mark else len(raw)
+    return _clean(raw[:at]).strip()
 
 
 def _clean(raw: bytes) -> str:
