@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from heliograph.wire.smpp import tables
 from heliograph.wire.smpp.pdus import Pdu
-from heliograph.wire.smpp.receipt import STATES, format_text, id_notations, parse_receipt
+from heliograph.wire.smpp.receipt import STATES, format_text, parse_receipt
 
 SUBMITTED = 1_709_294_400_000  # 2024-03-01 12:00:00 UTC
 DONE = SUBMITTED + 61_000
@@ -117,21 +117,3 @@ def test_parser_never_raises(text: bytes, esm_class: int, tlvs: dict[int, bytes]
     """One odd receipt must not stop a link."""
     receipt = parse_receipt(receipt_pdu(text, esm_class, tlvs=tlvs))
     assert receipt is None or receipt.message_id or receipt.state
-
-
-def test_notations_cover_what_carriers_do() -> None:
-    """Decimal and hexadecimal, either case, zeros before: all of them occur."""
-    assert {"75bcd15", "75BCD15", "075BCD15", "0123456789"} <= set(id_notations("123456789"))
-    assert {"2591", "a1f", "A1F", "0000002591"} <= set(id_notations("00A1f"))
-    assert "42" in id_notations("0000000042")
-    assert "123456789" in id_notations("75bcd15")
-    assert id_notations("75BCD15")[:1] == ("123456789",)
-
-
-@given(st.text(max_size=40))
-@settings(max_examples=200, deadline=None)
-def test_notations_never_repeat_the_id(message_id: str) -> None:
-    """The caller has tried that one already; the list stays short."""
-    found = id_notations(message_id)
-    assert message_id not in found
-    assert len(set(found)) == len(found) <= 14

@@ -141,38 +141,6 @@ def format_text(
     )
 
 
-def id_notations(message_id: str) -> tuple[str, ...]:
-    """The other spellings under which a carrier may know the same message, likeliest first.
-
-    A centre may answer a submit with one notation and write another one in the receipt: decimal or hexadecimal,
-    either case, zeros before it or padded to ten digits.
-    """
-    plain = message_id.strip()
-    found: dict[str, None] = {}
-
-    def add(spelling: str) -> None:
-        if spelling and spelling != message_id:
-            found.setdefault(spelling)
-
-    bare = plain[2:] if plain[:2].lower() == "0x" else plain
-    stripped = bare.lstrip("0") or "0" if bare else ""
-    add(plain)
-    add(bare)
-    add(stripped)
-    # 20 digits hold any 64-bit number; what is longer is no number.
-    if bare.isascii() and bare.isdigit() and len(bare) <= 20 and bare is plain:
-        number = int(bare)
-        for spelling in (f"{number:x}", f"{number:X}", f"{number:08x}", f"{number:08X}", f"{number:010d}"):
-            add(spelling)
-    if re.fullmatch(r"[0-9A-Fa-f]{1,16}", bare):
-        number = int(bare, 16)
-        for spelling in (str(number), f"{number:010d}"):
-            add(spelling)
-    for spelling in (bare.lower(), bare.upper(), stripped.lower(), stripped.upper(), bare.rjust(10, "0")):
-        add(spelling)
-    return tuple(found)
-
-
 def _cstring(raw: bytes) -> str:
     return raw.split(b"\0", 1)[0].decode("latin-1").strip()
 
