@@ -33,6 +33,8 @@ class Sender:
         self._hosts = Hosts()
         self._waiting: OrderedDict[Any, deque[tuple[Callback, Target]]] = OrderedDict()
         self._held: set[int] = set()
+        # Rows that left memory while a page was being read: the page may show them as they were.
+        self._settled: set[int] = set()
         self._busy: dict[int, deque[tuple[Callback, Target]]] = {}
         self._more = True
         self._after = 0
@@ -119,15 +121,18 @@ class Sender:
             message = await self._callbacks.fetch(callback)
         except Exception:
             log.exception("callback_fetch_failed")
+            self._held.discard(callback.id)
             self._ended(callback, target, answered=True)
             self._more = True
             return
         if account is None or message is None:
             self._callbacks.drop(callback, "its message or account is gone", self._clock_ms())
+            self._held.discard(callback.id)
             self._ended(callback, target, answered=True)
         elif self._client.room(target) > 0:
             self._post(callback, target, message, account)
         else:
+            self._held.discard(callback.id)
             self._ended(callback, target, answered=True)
             self._more = True
 
@@ -141,14 +146,19 @@ class Sender:
         now_ms = self._clock_ms()
         ok = answer.status in OK
         detail = f"{answer.status or answer.error} in {answer.took_ms} ms"
-        still_open = self._callbacks.record(callback, ok, detail, now_ms)
+        still_open = self._callbacks.record(callback, ok, detail, now_ms, lambda: self._let_go(callback))
         if still_open is not None:
             self._next_due(still_open.due_ms)
         self._ended(callback, target, answered=answer.status != 0)
 
+    def _let_go(self, callback: Callback) -> None:
+        """What became of it is on disk: from now on the table tells the truth about it."""
+        self._held.discard(callback.id)
+        if self._reading:
+            self._settled.add(callback.id)
+
     def _ended(self, callback: Callback, target: Target, answered: bool) -> None:
         self._hosts.ended(target.origin, answered, self._clock_ms())
-        self._held.discard(callback.id)
         behind = self._busy.pop(callback.int_id)
         if behind:
             queue = self._waiting.setdefault(target.origin, deque())
@@ -169,10 +179,12 @@ class Sender:
         """Walk over the due rows that memory does not hold; a host that is full is passed over."""
         try:
             self._more = False
+            self._settled.clear()
             rows = await self._callbacks.read_due(self._clock_ms(), self._after, PAGE)
             passed_over = False
             for callback in rows:
-                passed_over |= not self._take(callback)
+                if callback.id not in self._settled:
+                    passed_over |= not self._take(callback)
                 self._after = callback.id
             if len(rows) == PAGE:
                 self._more = True

@@ -39,7 +39,9 @@ class Line:
         # Whether the table may hold due rows that memory does not, and when the next later one is due.
         self.more = dict.fromkeys(LANES, True)
         self.next_due = dict.fromkeys(LANES, FAR_MS)
-        self.reading: set[int] = set()
+        # Lanes of which a page is being read, with the texts that left memory meanwhile: the page may show them as
+        # they were.
+        self.reading: dict[int, set[int]] = {}
         self.held = dict.fromkeys(LANES, 0)
         self.claimed = 0
         self.claimed_parts = 0
@@ -158,6 +160,8 @@ class Dispatcher:
             line, lane = found
             line.held[lane] -= 1
             message.pending -= 1
+            if lane in line.reading:
+                line.reading[lane].add(message.int_id)
 
     # -- pumping --------------------------------------------------------------------
     def _pump_soon(self, carrier_id: int) -> None:
@@ -221,7 +225,7 @@ class Dispatcher:
 
     # -- the table --------------------------------------------------------------------
     def _read(self, carrier_id: int, line: Line, lane: int) -> None:
-        line.reading.add(lane)
+        line.reading[lane] = set()
         task = asyncio.get_running_loop().create_task(self._read_due(carrier_id, line, lane))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -234,7 +238,8 @@ class Dispatcher:
             now_ms = self._clock_ms()
             messages = await self._dispatch.read_due(carrier_id, lane, now_ms, limit)
             for message in messages:
-                if message.int_id not in self._held and self._is_waiting(message, carrier_id):
+                taken = message.int_id in self._held or message.int_id in line.reading[lane]
+                if not taken and self._is_waiting(message, carrier_id):
                     self._hold(line, message)
                     line.lanes[lane].push(message)
             if len(messages) >= limit:
@@ -248,7 +253,7 @@ class Dispatcher:
             line.more[lane] = True
             await asyncio.sleep(1.0)
         finally:
-            line.reading.discard(lane)
+            del line.reading[lane]
             self._pump_soon(carrier_id)
 
     @staticmethod

@@ -1,6 +1,7 @@
 """News for customers: due rows, and what became of an attempt to tell them (design section 6, flow D; seed 001: every 4 minutes, 50 times)."""
 
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -28,6 +29,10 @@ class Callback(msgspec.Struct):
 def callback_of(row: Row) -> Callback:
     """News from its columns, as they are written and as callbacks.due selects them."""
     return Callback(*row)
+
+
+def _nobody() -> None:
+    """Nobody waits for it."""
 
 
 class Callbacks:
@@ -65,12 +70,15 @@ class Callbacks:
             message = message_of(row) if row else None
         return message
 
-    def record(self, callback: Callback, ok: bool, detail: str, now_ms: int) -> Callback | None:
-        """Write what an attempt gave: the row removed, or its next time. Returns the row that is still open."""
+    def record(
+        self, callback: Callback, ok: bool, detail: str, now_ms: int, stored: Callable[[], None] = _nobody
+    ) -> Callback | None:
+        """Write what an attempt gave: the row removed, or its next time. Returns the row that is still open;
+        ``stored()`` is called when it is on disk: until then the table shows the row as it was."""
         event = ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", detail))
         if ok:
             self.told += 1
-            self._write([("callbacks.remove", (callback.id,)), event])
+            self._write([("callbacks.remove", (callback.id,)), event], stored)
             return None
         self.failed += 1
         callback.tries += 1
@@ -78,10 +86,10 @@ class Callbacks:
             self.given_up += 1
             given_up = f"{detail}; given up after {callback.tries} attempts"
             event = ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", given_up))
-            self._write([("callbacks.remove", (callback.id,)), event])
+            self._write([("callbacks.remove", (callback.id,)), event], stored)
             return None
         callback.due_ms = now_ms + self._retry_ms
-        self._write([("callbacks.later", (callback.due_ms, callback.tries, callback.id)), event])
+        self._write([("callbacks.later", (callback.due_ms, callback.tries, callback.id)), event], stored)
         return callback
 
     def drop(self, callback: Callback, why: str, now_ms: int) -> None:
@@ -89,11 +97,13 @@ class Callbacks:
         event = ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", why))
         self._write([("callbacks.remove", (callback.id,)), event])
 
-    def _write(self, rows: list[tuple[str, Row]]) -> None:
+    def _write(self, rows: list[tuple[str, Row]], stored: Callable[[], None] = _nobody) -> None:
         def done(error: Exception | None) -> None:
             if error is not None:
                 # Told, but not noted: it stays in the table and is told again after a restart, with the same id.
                 log.error("callback_not_stored", extra={"error": str(error)})
-                self._desk.later(1.0, lambda: self._write(rows))
+                self._desk.later(1.0, lambda: self._write(rows, stored))
+                return
+            stored()
 
         self._desk.batch.add(Change(rows, done))
