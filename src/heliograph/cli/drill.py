@@ -36,6 +36,7 @@ def drill(
     """
     from heliograph.cli.drill_report import Report
     from heliograph.cli.drill_run import Order, run
+    from heliograph.store.database import StoreError
 
     folder = Path(tempfile.mkdtemp(prefix="heliograph-drill-"))
     order = Order(kills, messages, rate, connections, database or f"sqlite:///{folder / 'heliograph.db'}", seed, folder)
@@ -43,6 +44,8 @@ def drill(
     try:
         with show_progress("texts and kills", as_json) as progress:
             report = asyncio.run(run(order, progress))
+    except StoreError as error:
+        raise Failure(str(error)) from None
     finally:
         if report is not None and report.passed:
             shutil.rmtree(folder, ignore_errors=True)
@@ -66,6 +69,3 @@ def _tell(report: Any) -> None:
     for fault in report.faults:
         tell(fault)
     tell("Passed: nothing was lost." if report.passed else "FAILED.")
-
-
-__all__ = ["Failure", "drill"]
