@@ -31,8 +31,7 @@ def load() -> list[tuple[str, click.Command]]:
     """Every command of the table."""
     found = []
     for name, (module, attribute, _) in COMMANDS.items():
-        if name != "drill":
-            found += list(walk(getattr(import_module(f"heliograph.cli.{module}"), attribute), (name,)))
+        found += list(walk(getattr(import_module(f"heliograph.cli.{module}"), attribute), (name,)))
     return found
 
 
@@ -58,9 +57,8 @@ def test_table_of_commands_says_what_each_says() -> None:
     """The list of commands is told without importing them, so its words stand twice: they must agree in the module."""
     assert {module for module, _, _ in COMMANDS.values()} >= {"serve", "account", "trace"}
     for name, (module, attribute, text) in COMMANDS.items():
-        if name != "drill":
-            command = getattr(import_module(f"heliograph.cli.{module}"), attribute)
-            assert isinstance(command, click.Command) and command.name == name and text.endswith(".")
+        command = getattr(import_module(f"heliograph.cli.{module}"), attribute)
+        assert isinstance(command, click.Command) and command.name == name and text.endswith(".")
 
 
 def test_unknown_command_names_the_nearest(shell: Any) -> None:
@@ -109,3 +107,10 @@ def test_group_without_command_shows_its_help() -> None:
 
     shown = CliRunner().invoke(heliograph, ["account"])
     assert "top-up" in shown.output
+
+
+def test_version_is_told_from_a_source_tree_too(shell: Any) -> None:
+    """It runs without being installed, and then has no version of its own."""
+    from click.testing import CliRunner
+
+    assert CliRunner().invoke(heliograph, ["--version"]).stdout.startswith("heliograph")

@@ -55,7 +55,7 @@ def test_prices_are_replaced_as_a_whole(backend: str, tmp_path: Path) -> None:
 
 def test_csv_brings_back_what_it_wrote() -> None:
     """A list that was exported and imported again is the same, to the last 1/10,000."""
-    tariff = Tariff(1, "basic", "RUB", frozenset(), ZONES, CODES)
+    tariff = Tariff(1, "basic", "RUR", frozenset(), ZONES, CODES)
     text = tariffs.write_csv(tariff)
     assert tariffs.read_csv(text) == (ZONES, CODES)
     assert text.splitlines()[1] == '1,Russia,"RU,+7958",2.5,,,0.5,,'

@@ -21,7 +21,7 @@ def account() -> None:
 @account.command()
 @click.argument("login")
 @click.option("--tariff", help="Its tariff; not needed when there is one only.")
-@click.option("--currency", default="RUB", show_default=True, help="Its currency, that of the tariff.")
+@click.option("--currency", default="RUR", show_default=True, help="Its currency, that of the tariff.")
 @click.option("--password", help='Its password; "-" reads it from standard input, none makes one.')
 @click.option("--no-password", is_flag=True, help="No password: API keys only.")
 @click.option("--weak", is_flag=True, help="Allow a short password (for tests).")

@@ -90,7 +90,7 @@ def _restore_file(source: Path, target: Path, force: bool) -> Path | None:
 
 async def _touch(db: Database) -> None:
     """Opening it has brought its tables up to date."""
-    await db.one("facts.version")
+    await db.one("snapshot.version")
 
 
 async def _restore_postgres(session: Session, source: Path) -> None:

@@ -58,8 +58,22 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
 
+def _tell_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if not wanted:
+        return
+    from importlib import metadata
+
+    try:
+        click.echo(f"heliograph {metadata.version('heliograph')}")
+    except metadata.PackageNotFoundError:
+        click.echo("heliograph, from a source tree")
+    ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="heliograph", message="%(package)s %(version)s")
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_tell_version, help="Show the version."
+)
 def heliograph() -> None:
     """Heliograph: a self-hosted SMS centre whose API is that of the SMSC service.
 

@@ -9,9 +9,11 @@ import click
 from heliograph.cli.output import tell, tell_json
 from heliograph.cli.session import Failure
 from heliograph.config import split_listen
-from heliograph.simulator import control
+from heliograph.simulator import control as orders
 from heliograph.simulator.behaviour import PRESETS, Profile, profile_named, scripted_table
 from heliograph.simulator.server import Simulator
+
+CONTROL = f"127.0.0.1:{orders.PORT}"
 
 
 @click.group(invoke_without_command=True)
@@ -23,7 +25,9 @@ from heliograph.simulator.server import Simulator
 @click.option("--rate", type=click.IntRange(min=0), help="Submits a second it takes; 0 without limit.")
 @click.option("--login", help="The only system_id it lets in; without it, everybody.")
 @click.option("--password", default="", help="Its password.")
-@click.option("--control", "control_port", type=int, default=control.PORT, show_default=True, help="Port for orders.")
+@click.option(
+    "--control", metavar="HOST:PORT", default=CONTROL, show_default=True, help="Where it takes orders; loopback only."
+)
 @click.pass_context
 def simulate(
     ctx: click.Context,
@@ -33,7 +37,7 @@ def simulate(
     rate: int | None,
     login: str | None,
     password: str,
-    control_port: int,
+    control: str,
 ) -> None:
     """Run a carrier that answers like a real one, until Ctrl+C. Some numbers have their own fate: simulate numbers
 
@@ -44,7 +48,7 @@ def simulate(
     if ctx.invoked_subcommand is not None:
         return
     try:
-        host, port = split_listen(listen)
+        where, desk = split_listen(listen), split_listen(control)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     chosen = replace(profile_named(profile), seed=seed)
@@ -52,28 +56,26 @@ def simulate(
         chosen = replace(chosen, throughput=rate)
     accounts = {login: password} if login else None
     try:
-        asyncio.run(_serve(chosen, accounts, host or "0.0.0.0", port, control_port))  # noqa: S104 - ":2775" asks for it
-    except OSError as error:
-        raise Failure(f"cannot listen on {listen} or port {control_port}: {error.strerror or error}") from None
+        asyncio.run(_serve(chosen, accounts, (where[0] or "0.0.0.0", where[1]), desk))  # noqa: S104 - ":2775" asks for it
+    except (OSError, ValueError) as error:
+        raise Failure(f"cannot listen on {listen} and {control}: {error}") from None
 
 
 @simulate.command()
 @click.option("--from", "from_", required=True, help="The subscriber's number.")
 @click.option("--to", required=True, help="The number he writes to.")
-@click.option(
-    "--control", "control_port", type=int, default=control.PORT, show_default=True, help="Its port for orders."
-)
+@click.option("--control", metavar="HOST:PORT", default=CONTROL, show_default=True, help="Where it takes orders.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 @click.argument("text")
-def inbound(from_: str, to: str, control_port: int, as_json: bool, text: str) -> None:
+def inbound(from_: str, to: str, control: str, as_json: bool, text: str) -> None:
     """Have the running simulator deliver a subscriber's text.
 
     \b
     heliograph simulate inbound --from 79161234567 --to 74950000000 "STOP"
     """
     try:
-        parts = asyncio.run(control.inject("127.0.0.1", control_port, from_, to, text))
-    except control.ControlError as error:
+        parts = asyncio.run(orders.inject(*_split(control), from_, to, text))
+    except orders.ControlError as error:
         raise Failure(str(error)) from None
     if as_json:
         tell_json({"parts": parts})
@@ -82,11 +84,9 @@ def inbound(from_: str, to: str, control_port: int, as_json: bool, text: str) ->
 
 
 @simulate.command()
-@click.option(
-    "--control", "control_port", type=int, default=control.PORT, show_default=True, help="Its port for orders."
-)
+@click.option("--control", metavar="HOST:PORT", default=CONTROL, show_default=True, help="Where it takes orders.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
-def stats(control_port: int, as_json: bool) -> None:
+def stats(control: str, as_json: bool) -> None:
     """The counters of the running simulator.
 
     \b
@@ -95,8 +95,8 @@ def stats(control_port: int, as_json: bool) -> None:
     from heliograph.cli.output import tell_table
 
     try:
-        counts = asyncio.run(control.ask_stats("127.0.0.1", control_port))
-    except control.ControlError as error:
+        counts = asyncio.run(orders.ask_stats(*_split(control)))
+    except orders.ControlError as error:
         raise Failure(str(error)) from None
     if as_json:
         tell_json(counts)
@@ -120,11 +120,21 @@ def numbers(as_json: bool) -> None:
         tell_table(("number", "what happens"), scripted_table(), "")
 
 
-async def _serve(profile: Profile, accounts: dict[str, str] | None, host: str, port: int, control_port: int) -> None:
+def _split(address: str) -> tuple[str, int]:
+    try:
+        return split_listen(address)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+async def _serve(
+    profile: Profile, accounts: dict[str, str] | None, where: tuple[str, int], desk: tuple[str, int]
+) -> None:
     simulator = Simulator(profile, accounts)
-    where = await simulator.start(host, port)
-    orders = await control.serve(simulator, port=control_port)
-    tell(f"A simulated carrier ({profile.name}) listens on {where[0]}:{where[1]}; orders on port {control_port}.")
+    host, port = await simulator.start(*where)
+    taking = await orders.serve(simulator, *desk)
+    told = taking.sockets[0].getsockname()
+    tell(f"A simulated carrier ({profile.name}) listens on {host}:{port}, for orders on {told[0]}:{told[1]}.")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -132,6 +142,6 @@ async def _serve(profile: Profile, accounts: dict[str, str] | None, host: str, p
     try:
         await stop.wait()
     finally:
-        orders.close()
+        taking.close()
         await simulator.stop()
         tell(", ".join(f"{name} {count}" for name, count in simulator.stats().items()))

@@ -20,7 +20,7 @@ def tariff() -> None:
 
 @tariff.command()
 @click.argument("name")
-@click.option("--currency", default="RUB", show_default=True, help="Its currency.")
+@click.option("--currency", default="RUR", show_default=True, help="Its currency.")
 @click.option("--price", help="One price for every part anywhere; for more, use --file.")
 @click.option("--file", "file", help='A CSV of zones and operators, see "tariff export".')
 @click.option("--refund", help="Final statuses that give the money back, such as 20,22,25.")

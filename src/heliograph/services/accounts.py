@@ -64,7 +64,7 @@ async def create(
     *,
     tariff: str,
     now_ms: int,
-    currency: str = "RUB",
+    currency: str = "RUR",
     password: str = "",
     weak: bool = False,
     credit: int = 0,
@@ -77,7 +77,7 @@ async def create(
     if not LOGIN.fullmatch(login):
         raise Refused(Reason.BAD_PARAMETERS, f"{login!r} is no login: 1 to 64 Latin letters, digits or . _ @ + -")
     if not CURRENCY.fullmatch(currency):
-        raise Refused(Reason.BAD_PARAMETERS, f"{currency!r} is no currency: three capitals such as RUB or EUR")
+        raise Refused(Reason.BAD_PARAMETERS, f"{currency!r} is no currency: three capitals such as RUR or EUR")
     _check_credit(credit)
     own = parse_settings(Settings(), settings or {})
     hashed = await _hash(password, weak) if password else None

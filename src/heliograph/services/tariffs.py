@@ -26,7 +26,7 @@ async def create(
     db: Database,
     name: str,
     *,
-    currency: str = "RUB",
+    currency: str = "RUR",
     refund: Iterable[int] = DEFAULT_REFUND,
     zones: Iterable[Zone] = (),
     codes: dict[str, Prices] | None = None,
@@ -34,7 +34,7 @@ async def create(
     """A new tariff. Refused: BAD_PARAMETERS for its parts, NOT_POSSIBLE when the name is taken."""
     check_name("a tariff", name)
     if not CURRENCY.fullmatch(currency):
-        raise Refused(Reason.BAD_PARAMETERS, f"{currency!r} is no currency: three capitals such as RUB or EUR")
+        raise Refused(Reason.BAD_PARAMETERS, f"{currency!r} is no currency: three capitals such as RUR or EUR")
     made = Tariff(0, name, currency, _check_refund(refund), tuple(zones), codes or {})
     _check_prices(made)
     async with change(db) as tx:
