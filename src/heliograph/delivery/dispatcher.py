@@ -46,6 +46,7 @@ class Line:
         self.claimed = 0
         self.claimed_parts = 0
         self.missing: dict[int, tuple[int, ...]] = {}
+        self.closing = False
 
 
 class Dispatcher:
@@ -93,7 +94,8 @@ class Dispatcher:
 
     async def _close(self, carrier_id: int) -> None:
         line = self.lines[carrier_id]
-        await line.links.stop(5.0)
+        line.closing = True
+        await self._settle(line, 5.0)
         # Their rows are still in the table; who serves them next reads them from there.
         for lane in line.lanes.values():
             for message in lane.drain():
@@ -173,7 +175,7 @@ class Dispatcher:
         """Claim as much as the carrier has room for, first lane first."""
         self._pumping.discard(carrier_id)
         line = self.lines.get(carrier_id)
-        if line is None or self._stopping:
+        if line is None or self._stopping or line.closing:
             return
         now_ms = self._clock_ms()
         for number in LANES:
@@ -272,7 +274,9 @@ class Dispatcher:
                     if line.next_due[lane] <= now_ms:
                         line.next_due[lane] = FAR_MS
                         line.more[lane] = True
-                self._abandon(line, now_ms)
+                # With no other link up nothing can move on; looking for what has expired is enough then.
+                if ticks % 20 == 0 or any(other.links.up for other in self.lines.values()):
+                    self._abandon(line, now_ms)
                 self._pump_soon(carrier_id)
             ticks += 1
             if ticks % 10 == 0:
