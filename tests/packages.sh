@@ -1,7 +1,7 @@
 #!/bin/sh
 # The Debian packages that tests need beside Python's: silent and fast when they are there. Called by ./dev test.
 #   chromium  the pages in a real browser (tests/web)
-#   strace    the order in which the store writes and syncs (tests/store)
+#   strace    what the program asks of the kernel, such as that texts are synced before they are answered (tests/flows)
 set -eu
 
 missing=""

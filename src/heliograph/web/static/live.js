@@ -79,8 +79,11 @@ function same(line) {
   return row && !waiting.has(line.key) && row.querySelector('[data-field="status"]').textContent === line.status;
 }
 
+let source = null;
+
 function connect() {
-  const source = new EventSource("/live/events");
+  if (document.hidden || (source && source.readyState !== EventSource.CLOSED)) return;
+  source = new EventSource("/live/events");
   source.onopen = () => { connected = "on"; tell(); };
   source.onmessage = take;
   source.onerror = () => {
@@ -90,6 +93,12 @@ function connect() {
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
   };
 }
+
+document.addEventListener("visibilitychange", () => {
+  // A browser has six connections to a server: pages that nobody sees leave them to others.
+  if (document.hidden && source) source.close();
+  connect();
+});
 
 pause.addEventListener("click", () => {
   paused = !paused;
