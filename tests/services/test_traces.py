@@ -64,7 +64,7 @@ def test_story_tells_everything_in_order(backend: str, tmp_path: Path) -> None:
             facts = await make(db, tmp_path)
             told = await traces.trace(db, facts, 100)
             assert [entry.what for entry in told.entries] == [
-                "accepted", "sent", "refused", "route", "sent", "accepted", "not joined", "callback waits",
+                "accepted", "sent", "answer: refused", "route", "sent", "answer: accepted", "not joined", "callback waits",
             ]  # fmt: skip
             assert "command_status 0x00000045" in told.entries[2].detail and "id abc" in told.entries[5].detail
             assert (told.login, told.status, told.carrier, told.country) == (

@@ -169,7 +169,7 @@ def _tell_part(row: Row, names: _Names) -> list[Entry]:
     answer = f"{head}: command_status 0x{code:08x}{f', id {ref}' if ref else ''}"
     if status > 0 or err:
         answer += f"; its receipt: {name_status(status, english=True)}, err {err}"
-    entries.append(Entry(answered_ms or sent_ms, outcome, answer))
+    entries.append(Entry(answered_ms or sent_ms, f"answer: {outcome}", answer))
     return entries
 
 
