@@ -1,6 +1,7 @@
 """Counters behind limits, pace and bans, with time as an argument (spec sending 9)."""
 
 from collections import deque
+from itertools import islice
 
 
 class Window:
@@ -50,8 +51,10 @@ class Window:
         old = now_ms - self.period_ms
         for key in [key for key, times in self._times.items() if times[-1] <= old]:
             del self._times[key]
-        while len(self._times) >= self.most_keys:
-            del self._times[next(iter(self._times))]
+        if len(self._times) >= self.most_keys:
+            # A tenth at once: a walk over all keys is paid for by many new ones.
+            for key in list(islice(self._times, self.most_keys // 10 + 1)):
+                del self._times[key]
 
 
 class Recent:
@@ -101,14 +104,11 @@ class Runs:
         if last == 0 and len(self._runs) >= self.most_keys:
             old = now_ms - self.gap_ms
             self._runs = {k: v for k, v in self._runs.items() if v[0] > old}
-            while len(self._runs) >= self.most_keys:
-                del self._runs[next(iter(self._runs))]
+            if len(self._runs) >= self.most_keys:
+                for oldest in list(islice(self._runs, self.most_keys // 10 + 1)):
+                    del self._runs[oldest]
         self._runs[key] = (now_ms, count)
         return count <= self.limit
-
-    def set(self, key: object, last_ms: int, count: int) -> None:
-        """Put a run back that was read from the store."""
-        self._runs[key] = (last_ms, count)
 
 
 class Days:
@@ -127,17 +127,17 @@ class Days:
 
 
 class Rate:
-    """A bucket of tokens: ``rate`` a second, at most one second's worth saved."""
+    """A bucket of tokens: ``rate`` a second, at most one second's worth saved; a rate of 0 gives none."""
 
     def __init__(self, rate: float, now_ms: int) -> None:
         self.rate = rate
-        self._tokens = max(rate, 1.0)
+        self._tokens = max(rate, 1.0) if rate > 0 else 0.0
         self._at_ms = now_ms
 
     def take(self, now_ms: int) -> bool:
         """Take one token when there is one."""
         most = max(self.rate, 1.0)
-        self._tokens = min(most, self._tokens + (now_ms - self._at_ms) * self.rate / 1000)
+        self._tokens = min(most, self._tokens + max(0, now_ms - self._at_ms) * self.rate / 1000)
         self._at_ms = now_ms
         if self._tokens < 1:
             return False

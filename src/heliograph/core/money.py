@@ -6,8 +6,8 @@ SCALE = 10_000
 def parse_money(text: str) -> int:
     """Units of 1/10,000 from a decimal such as ``1000``, ``1.6`` or ``-0.05``; ValueError for anything else."""
     sign = -1 if text.startswith("-") else 1
-    whole, _, fraction = text.lstrip("+-").partition(".")
-    if not (whole or fraction) or not (whole + fraction).isascii() or not (whole + fraction).isdigit():
+    whole, _, fraction = text.removeprefix("-" if sign < 0 else "+").partition(".")
+    if not (whole + fraction).isascii() or not (whole + fraction).isdigit():
         raise ValueError(f"not an amount of money: {text!r}; write it like 12.50")
     if len(fraction) > 4:
         raise ValueError(f"{text!r} has more than four decimals; the smallest amount is 0.0001")

@@ -46,6 +46,8 @@ NOTATIONS: dict[str, Callable[[str], str]] = {
 def spell(ref: str, first: str = "same") -> dict[str, str]:
     """The spellings of ``ref`` with the name of the notation that makes each, the one called ``first`` in front."""
     found: dict[str, str] = {}
+    if not ref:
+        return found
     for name in (first, *NOTATIONS):
         spelling = NOTATIONS[name](ref)
         if spelling and spelling not in found:

@@ -129,12 +129,15 @@ def is_final(status: int) -> bool:
 
 
 def combine(parts: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """One (status, err) out of those of all parts: delivered when all are, failed as soon as one failed, else sent."""
+    """One (status, err) out of those of all parts: delivered when all are, failed as soon as one failed, waiting as long
+    as one has still to go out, else sent."""
     for status, err in parts:
         if status in FINAL and status not in (Status.DELIVERED, Status.READ, Status.CLICKED):
             return status, err
     if all(status in FINAL for status, _ in parts):
         return min(parts)
+    if any(status == Status.WAITING for status, _ in parts):
+        return Status.WAITING, Err.NONE
     return Status.SENT, Err.NONE
 
 
