@@ -58,6 +58,8 @@ class Attempts:
         self.again: Callable[[Message, int, tuple[int, ...]], None] = _nobody
         # Told of each new carrier's id: receipts that came before it are joined.
         self.learned: Joined = _no_join
+        # Told of each text that has become unsure: its receipt may have come already.
+        self.doubted: Callable[[Message, int], None] = _no_doubt
 
     def record(self, job: Job, part: int, total: int, answer: Answer, now_ms: int) -> None:
         """Take the outcome of one part; the last one of a try decides what becomes of the message."""
@@ -117,6 +119,7 @@ class Attempts:
         rows.extend((later, move_row(message)))
         self._dispatch.doubt(message)
         self._finish(message, rows)
+        self.doubted(message, now_ms)
 
     def _later(self, job: Job, rows: list[tuple[str, Row]], now_ms: int) -> None:
         """A temporary refusal: the parts that are missing go again after a pause, unless it was tried often enough."""
@@ -223,4 +226,8 @@ def _nobody(message: Message, due_ms: int, missing: tuple[int, ...]) -> None:
 
 
 def _no_join(message: Message, part: int, ref: str) -> None:
+    """No receipts yet."""
+
+
+def _no_doubt(message: Message, now_ms: int) -> None:
     """No receipts yet."""

@@ -65,11 +65,13 @@ class Receipts:
         self._fits: dict[int, str] = {}
         self._orphans: dict[int, Orphan] = {}
         self._by_ref: dict[tuple[int, str], int] = {}
+        self._by_phone: dict[tuple[int, str], list[Orphan]] = {}
         self._missed: list[tuple[int, Report, Settle, int]] = []
         self._looking: asyncio.Task[None] | None = None
         self.rerouted: Callable[[Message], None] = _nobody
         self.matched = self.kept = self.joined = 0
         attempts.learned = self.join
+        attempts.doubted = self._join_unsure
 
     def fits(self) -> dict[int, str]:
         """The notation that was last seen to fit, by carrier."""
@@ -144,7 +146,8 @@ class Receipts:
             elif len(refs) > 1:
                 why = f"{len(refs)} spellings of this id match"
         if found is None:
-            found = self._find_unsure(carrier_id, report)
+            # The answer with its id may have come while the store was asked.
+            found = self._find(carrier_id, report.ref) or self._find_unsure(carrier_id, report)
         if found is not None:
             self._apply(*found, report, settle, now_ms)
         else:
@@ -294,11 +297,17 @@ class Receipts:
         self._orphans[orphan.id] = orphan
         for spelling in spell(orphan.ref):
             self._by_ref.setdefault((orphan.carrier_id, spelling), orphan.id)
+        self._by_phone.setdefault((orphan.carrier_id, orphan.phone), []).append(orphan)
         if len(self._orphans) > EARLY_KEPT:
             self._forget(next(iter(self._orphans.values())))
 
     def _forget(self, orphan: Orphan) -> None:
-        self._orphans.pop(orphan.id, None)
+        if self._orphans.pop(orphan.id, None) is None:
+            return
+        same = self._by_phone[orphan.carrier_id, orphan.phone]
+        same.remove(orphan)
+        if not same:
+            del self._by_phone[orphan.carrier_id, orphan.phone]
         for spelling in spell(orphan.ref):
             if self._by_ref.get((orphan.carrier_id, spelling)) == orphan.id:
                 del self._by_ref[orphan.carrier_id, spelling]
@@ -313,14 +322,13 @@ class Receipts:
                 self._adopt(orphan, message, part)
 
     def _join_unsure(self, message: Message, now_ms: int) -> None:
-        """After a crash: receipts that came for a number whose only unanswered text this is."""
-        for orphan in list(self._orphans.values()):
-            if orphan.carrier_id == message.carrier_id and orphan.phone == message.phone:
-                if orphan.received_ms < message.started_ms:
-                    continue
-                found = self._find_unsure(message.carrier_id, _report(orphan))
-                if found is not None:
-                    self._adopt(orphan, *found)
+        """A text has become unsure: receipts that came before for its number, when it is the only such text."""
+        for orphan in list(self._by_phone.get((message.carrier_id, message.phone), ())):
+            if orphan.received_ms < message.started_ms:
+                continue
+            found = self._find_unsure(message.carrier_id, _report(orphan))
+            if found is not None:
+                self._adopt(orphan, *found)
 
     def _adopt(self, orphan: Orphan, message: Message, part: int) -> None:
         self.joined += 1
