@@ -66,6 +66,7 @@ def test_account_is_made_with_its_parts(backend: str, tmp_path: Path) -> None:
         ("b", {"password": "пароль"}, Reason.BAD_PARAMETERS),
         ("b", {"password": "short"}, Reason.BAD_PARAMETERS),
         ("b", {"credit": -1}, Reason.BAD_PARAMETERS),
+        ("b", {"balance": -1}, Reason.BAD_PARAMETERS),
         ("b", {"settings": {"sendr": "X"}}, Reason.BAD_PARAMETERS),
     ],
 )
@@ -164,8 +165,11 @@ def test_settings_change_one_by_one(backend: str, tmp_path: Path) -> None:
             await accounts.set_settings(db, "shop", {"blocked": "no"})
             assert (await accounts.show(db, "shop")).account.settings == Settings(sender="Shop", tz="+5")
             await tariffs.create(db, "dear")
-            await accounts.set_tariff(db, "shop", "dear")
+            await accounts.alter(db, "shop", tariff="dear")
             assert (await accounts.show(db, "shop")).tariff == "dear"
+            with pytest.raises(Refused):
+                await accounts.alter(db, "shop", settings={"sender": "Other"}, tariff="none")
+            assert (await accounts.show(db, "shop")).account.settings.sender == "Shop"
 
     asyncio.run(story())
 

@@ -70,11 +70,10 @@ def create(
             password=given or made,
             weak=weak,
             credit=least,
+            balance=first,
             settings=pairs,
             now_ms=now_ms(),
         )
-        if first:
-            await accounts.top_up(db, login, first, now_ms=now_ms(), note="first top-up")
         return await accounts.show(db, login)
 
     found = session.run(work)
@@ -168,16 +167,7 @@ def set_(session: Session, login: str, settings: tuple[str, ...]) -> None:
     tariff, credit = pairs.pop("tariff", None), pairs.pop("credit", None)
     least = None if credit is None else read_amount(credit)
 
-    async def work(db: Database) -> accounts.Overview:
-        if pairs:
-            await accounts.set_settings(db, login, pairs)
-        if tariff is not None:
-            await accounts.set_tariff(db, login, tariff)
-        if least is not None:
-            await accounts.set_credit(db, login, least)
-        return await accounts.show(db, login)
-
-    found = session.run(work)
+    found = session.run(lambda db: accounts.alter(db, login, settings=pairs, tariff=tariff, credit=least))
     if session.as_json:
         tell_json(_plain(found))
     else:

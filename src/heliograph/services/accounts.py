@@ -68,9 +68,11 @@ async def create(
     password: str = "",
     weak: bool = False,
     credit: int = 0,
+    balance: int = 0,
     settings: Mapping[str, str] | None = None,
 ) -> Account:
-    """A new account; ``password`` may be empty when keys will do, ``weak`` allows a short one (the demo's).
+    """A new account with a first top-up of ``balance``; ``password`` may be empty when keys will do, ``weak`` allows a
+    short one (the demo's).
 
     Refused: BAD_PARAMETERS for its parts, NOT_FOUND for the tariff, NOT_POSSIBLE when the login is taken.
     """
@@ -79,6 +81,8 @@ async def create(
     if not CURRENCY.fullmatch(currency):
         raise Refused(Reason.BAD_PARAMETERS, f"{currency!r} is no currency: three capitals such as RUR or EUR")
     _check_credit(credit)
+    if balance < 0:
+        raise Refused(Reason.BAD_PARAMETERS, "a new account begins with nothing or more; give it a credit")
     own = parse_settings(Settings(), settings or {})
     hashed = await _hash(password, weak) if password else None
     async with change(db) as tx:
@@ -92,6 +96,8 @@ async def create(
         await tx.run("accounts.create", account.id, login, currency, credit, tariff_id, text, now_ms)
         if hashed is not None:
             await _store_password(tx, account.id, "first", hashed, now_ms)
+        if balance:
+            await _book(tx, account.id, balance, "top-up", "first top-up", MAIN, now_ms)
     return account
 
 
@@ -106,27 +112,41 @@ def parse_settings(settings: Settings, texts: Mapping[str, str]) -> Settings:
     return changed
 
 
-async def set_settings(db: Database, login: str, texts: Mapping[str, str]) -> Settings:
-    """Change settings of an account, given as texts (spec management 2.2); what the account has now."""
-    async with change(db) as tx:
-        found = _read(await _find(tx, login))
-        settings = parse_settings(found.account.settings, texts)
-        await tx.run("accounts.set_settings", msgspec.json.encode(settings).decode(), found.account.id)
-    return settings
+async def alter(
+    db: Database,
+    login: str,
+    *,
+    settings: Mapping[str, str] | None = None,
+    tariff: str | None = None,
+    credit: int | None = None,
+) -> Overview:
+    """Change what is given of an account, all of it or nothing; how it is now.
 
-
-async def set_tariff(db: Database, login: str, tariff: str) -> None:
-    """Give an account another tariff of its own currency."""
+    Settings are texts (spec management 2.2), the tariff must be of the account's currency. Refused: NOT_FOUND,
+    BAD_PARAMETERS, NO_MONEY when the balance is below a new credit already.
+    """
+    if credit is not None:
+        _check_credit(credit)
     async with change(db) as tx:
         account = _read(await _find(tx, login)).account
-        await tx.run("accounts.set_tariff", await _find_tariff(tx, tariff, account.currency), account.id)
+        if settings:
+            changed = parse_settings(account.settings, settings)
+            await tx.run("accounts.set_settings", msgspec.json.encode(changed).decode(), account.id)
+        if tariff is not None:
+            await tx.run("accounts.set_tariff", await _find_tariff(tx, tariff, account.currency), account.id)
+        if credit is not None:
+            await tx.run("accounts.set_credit", credit, account.id)
+        return _read(await _find(tx, login))
+
+
+async def set_settings(db: Database, login: str, texts: Mapping[str, str]) -> Settings:
+    """Change settings of an account, given as texts; what it has now."""
+    return (await alter(db, login, settings=texts)).account.settings
 
 
 async def set_credit(db: Database, login: str, credit: int) -> None:
     """How far below zero the main balance may go; Refused(NO_MONEY) when it is further down already."""
-    _check_credit(credit)
-    async with change(db) as tx:
-        await tx.run("accounts.set_credit", credit, _read(await _find(tx, login)).account.id)
+    await alter(db, login, credit=credit)
 
 
 async def show(db: Database, login: str) -> Overview:
@@ -159,12 +179,17 @@ async def correct(db: Database, login: str, amount: int, *, now_ms: int, note: s
 async def _move(db: Database, login: str, amount: int, name: str, note: str, wallet: int, now_ms: int) -> int:
     if wallet not in (MAIN, SECOND):
         raise Refused(Reason.BAD_PARAMETERS, "the wallet is 1 (main) or 2 (second)")
-    query = "accounts.move_main" if wallet == MAIN else "accounts.move_second"
     async with change(db) as tx:
         account = _read(await _find(tx, login)).account
-        row = await tx.one(query, amount, account.id)
-        assert row is not None
-        await tx.run("ledger.add", account.id, now_ms, name, amount, wallet, 0, 0, note)
+        return await _book(tx, account.id, amount, name, note, wallet, now_ms)
+
+
+async def _book(tx: Transaction, account_id: int, amount: int, name: str, note: str, wallet: int, now_ms: int) -> int:
+    """Move a balance and write its ledger row; the balance afterwards."""
+    query = "accounts.move_main" if wallet == MAIN else "accounts.move_second"
+    row = await tx.one(query, amount, account_id)
+    assert row is not None
+    await tx.run("ledger.add", account_id, now_ms, name, amount, wallet, 0, 0, note)
     return int(row[wallet - 1])
 
 
