@@ -21,7 +21,7 @@ from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
 
 # A carrier that takes its time, so that every kill finds texts written and not answered.
-CARRIER = Profile("drill", failed=0.05, delay_s=(0.05, 0.5), response_delay_s=(0.02, 0.05))
+CARRIER = Profile("drill", failed=0.05, rejected=0.02, throttled=0.02, delay_s=(0.05, 0.5), response_delay_s=(0.02, 0.05))
 DRAIN_S = 60.0
 POLL_S = 0.2
 Progress = Callable[[int, int], None]

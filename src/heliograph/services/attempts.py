@@ -178,7 +178,7 @@ class Attempts:
         self._finish(message, rows, amount)
 
     def _finish(self, message: Message, rows: list[tuple[str, Row]], amount: int = 0) -> None:
-        self._desk.add(message, rows, lambda error: self._ended(message, rows, amount, error))
+        self._desk.add(message, rows, lambda error: self._ended(message, rows, amount, error), amount)
 
     def _ended(self, message: Message, rows: list[tuple[str, Row]], amount: int, error: Exception | None) -> None:
         if error is not None:
