@@ -19,13 +19,14 @@ class Doubt(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct):
-    """What the outside saw, by text or number: ids that were answered, texts without an answer, what the carrier took,
-    statuses that the customer was told."""
+    """What the outside saw, by text or number: ids that were answered, texts without an answer, what the carrier took
+    and what it refused for good, statuses that the customer was told."""
 
     accepted: dict[str, str] = msgspec.field(default_factory=dict)
     unknown: set[str] = msgspec.field(default_factory=set)
     refused: int = 0
     taken: Counter[str] = msgspec.field(default_factory=Counter)
+    rejected: set[str] = msgspec.field(default_factory=set)
     told: dict[str, list[int]] = msgspec.field(default_factory=dict)
 
 
@@ -38,6 +39,7 @@ class Report(msgspec.Struct, kw_only=True):
     unknown_kept: int = 0
     refused: int = 0
     sent: int = 0
+    rejected: int = 0
     sent_twice: int = 0
     doubtful: int = 0
     by_receipt: int = 0
@@ -62,6 +64,7 @@ class Report(msgspec.Struct, kw_only=True):
             ("unknown", self.unknown, f"no answer seen before a kill; {self.unknown_kept} of them were kept"),
             ("refused", self.refused, "answered with an error"),
             ("sent", self.sent, "different texts at the carrier"),
+            ("rejected", self.rejected, "refused by the carrier for good"),
             ("sent twice", self.sent_twice, "must be 0"),
             ("doubtful", self.doubtful, "being written when the server died"),
             ("  by receipt", self.by_receipt, "their receipt came"),
@@ -80,13 +83,14 @@ def compare(seen: Seen, outcomes: Mapping[str, Outcome], acknowledged: bool) -> 
     report = Report(accepted=len(seen.accepted), unknown=len(seen.unknown), refused=seen.refused)
     report.unknown_kept = sum(text in outcomes for text in seen.unknown)
     report.sent = len(seen.taken)
+    report.rejected = len(seen.rejected)
     report.sent_twice = sum(count > 1 for count in seen.taken.values())
     report.callbacks = len(seen.told)
     report.callbacks_repeated = sum(len(statuses) > 1 for statuses in seen.told.values())
     lost = [
         text
         for text in seen.accepted
-        if text not in outcomes or (text not in seen.taken and not outcomes[text].doubted)
+        if text not in outcomes or not (text in seen.taken or text in seen.rejected or outcomes[text].doubted)
     ]
     report.lost, report.lost_texts = len(lost), tuple(lost[:100])
     report.doubts = tuple(_doubt(each, seen) for each in outcomes.values() if each.doubted)

@@ -21,7 +21,9 @@ from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
 
 # A carrier that takes its time, so that every kill finds texts written and not answered.
-CARRIER = Profile("drill", failed=0.05, rejected=0.02, throttled=0.02, delay_s=(0.05, 0.5), response_delay_s=(0.02, 0.05))
+CARRIER = Profile(
+    "drill", failed=0.05, rejected=0.02, throttled=0.02, delay_s=(0.05, 0.5), response_delay_s=(0.02, 0.05)
+)
 DRAIN_S = 60.0
 POLL_S = 0.2
 Progress = Callable[[int, int], None]
@@ -61,6 +63,8 @@ async def run(order: Order, progress: Progress) -> Report:
 def _note(seen: Seen, record: SubmitRecord) -> None:
     if record.message_id:
         seen.taken[record.text] += 1
+    elif record.outcome == "rejected":
+        seen.rejected.add(record.text)
 
 
 async def _drill(
