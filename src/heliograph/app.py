@@ -1,6 +1,7 @@
 """Builds everything, in order; the only file that knows every room (design section 2)."""
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import shutil
@@ -159,7 +160,7 @@ class Heliograph:
         """Take over the store: snapshot, balances, sequences, what the last run left behind."""
         now_ms = clock_ms()
         await self.snapshots.load()
-        await self.desk.open()
+        await self.desk.open(now_ms)
         swept = await sweep_all(self.desk)
         await self.quotas.rebuild(self.db, list(self.snapshots.current.accounts.values()), now_ms)
         unsure = await self.dispatch.recover(now_ms)
@@ -298,10 +299,19 @@ async def _serve(config: Config, options: Options) -> None:
             await heliograph.db.close()
             raise
         _tell(heliograph, carrier, options)
+        calm_collector()
         await heliograph.run(stop)
     finally:
         if carrier is not None:
             await carrier.stop()
+
+
+def calm_collector() -> None:
+    """Keep the garbage collector from walking over what lives long: with the defaults its full passes held the loop
+    for 50 ms and more under load, which a single code beside it felt (docs/performance.md)."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)
 
 
 def _tell(heliograph: Heliograph, carrier: DemoCarrier | None, options: Options) -> None:

@@ -7,13 +7,14 @@ takes from the first lane first.
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from heliograph.core.carriers import Carrier
 from heliograph.core.messages import Message, decode_extra
 from heliograph.core.status import Err, Status
 from heliograph.delivery.carriers.contract import CarrierLinks, Inbound, Outcome, Receipt, Settle, Unit
 from heliograph.delivery.lanes import Lane
-from heliograph.services.attempts import Attempts, Job
+from heliograph.services.attempts import Attempts, Job, missing_of
 from heliograph.services.dispatch import Dispatch
 from heliograph.services.inbound import Incoming
 from heliograph.services.receipts import Receipts
@@ -45,7 +46,6 @@ class Line:
         self.held = dict.fromkeys(LANES, 0)
         self.claimed = 0
         self.claimed_parts = 0
-        self.missing: dict[int, tuple[int, ...]] = {}
         self.closing = False
 
 
@@ -195,32 +195,32 @@ class Dispatcher:
             self._release(message)
             return 0
         if message.expires_ms <= now_ms:
-            self._dispatch.end(message, Status.EXPIRED, Err.NONE, now_ms, _log_failure)
+            self._dispatch.end(message, Status.EXPIRED, Err.NONE, now_ms)
             self._release(message)
             return 0
         line.claimed += 1
         line.claimed_parts += message.parts
         message.tries += 1
-        self._dispatch.start(message, now_ms, self._started)
+        self._dispatch.start(message, now_ms, lambda message, error: self._started(line, message, error))
         return message.parts
 
-    def _started(self, message: Message, error: Exception | None) -> None:
+    def _started(self, line: Line, message: Message, error: Exception | None) -> None:
         """The start mark is on disk: the text may leave."""
-        line = self.lines.get(message.carrier_id)
-        if line is not None:
-            line.claimed -= 1
-            line.claimed_parts -= message.parts
-        if error is not None or line is None or self._stopping:
+        line.claimed -= 1
+        line.claimed_parts -= message.parts
+        if error is not None or line.closing or self._stopping:
             message.tries -= 1
             message.started_ms = 0
+            if error is not None and not line.closing:
+                line.lanes[message.lane].push_front(message)
+                return
             if error is None:
                 # Marked but never written: take the mark off, so that nobody takes it for unsure.
-                self._dispatch.unmark(message, self._clock_ms(), _log_failure)
-                self._release(message)
-            elif line is not None:
-                line.lanes[message.lane].push_front(message)
+                self._dispatch.unmark(message, self._clock_ms())
+            self._release(message)
             return
-        missing = line.missing.pop(message.int_id, ()) if line.missing else ()
+        self._pump_soon(message.carrier_id)
+        missing = missing_of(message)
         self._jobs[message.int_id] = Job(message, missing)
         self.sent += 1
         line.links.send(unit_of(message, missing))
@@ -294,7 +294,9 @@ class Dispatcher:
         for number in LANES:
             lane = line.lanes[number]
             for message in lane.drain():
-                routes = self._dispatch.find_routes(message, now_ms) if message.status == Status.WAITING else []
+                # What has gone in part goes on here: the next carrier could only send all of it again.
+                movable = message.status == Status.WAITING and not missing_of(message)
+                routes = self._dispatch.find_routes(message, now_ms) if movable else []
                 route = next(
                     (r for r in routes if r.carrier_id in self.lines and self.lines[r.carrier_id].links.up), None
                 )
@@ -305,15 +307,9 @@ class Dispatcher:
                         self._claim(line, message, now_ms)
                     continue
                 self._release(message)
-                self._dispatch.reroute(message, route, "the carrier has no link", now_ms, self._moved(message))
-
-    def _moved(self, message: Message) -> Callable[[Exception | None], None]:
-        def done(error: Exception | None) -> None:
-            _log_failure(error)
-            now_ms = self._clock_ms()
-            self._take(message, now_ms, now_ms)
-
-        return done
+                self._dispatch.reroute(
+                    message, route, "the carrier has no link", now_ms, partial(self._rerouted, message)
+                )
 
     # -- what carriers tell (delivery/carriers/contract.py, Listener) ---------------------
     def answered(self, carrier_id: int, int_id: int, part: int, total: int, outcome: Outcome) -> None:
@@ -344,12 +340,9 @@ class Dispatcher:
     def _over(self, message: Message) -> None:
         self._release(message)
 
-    def _again(self, message: Message, due_ms: int, missing: tuple[int, ...]) -> None:
+    def _again(self, message: Message, due_ms: int) -> None:
         """Once more, here or (the message says so) at another carrier."""
         self._release(message)
-        line = self.lines.get(message.carrier_id)
-        if line is not None and missing and len(missing) < len(message.part_states):
-            line.missing[message.int_id] = missing
         self._take(message, due_ms, self._clock_ms())
 
     def _rerouted(self, message: Message) -> None:
@@ -390,8 +383,3 @@ def unit_of(message: Message, missing: tuple[int, ...]) -> Unit:
         dcs=dcs,
         missing=missing,
     )
-
-
-def _log_failure(error: Exception | None) -> None:
-    if error is not None:
-        log.error("queue_change_failed", extra={"error": str(error)})

@@ -1,17 +1,14 @@
 """What carriers answered: one transaction holds the attempt, the status, the queue row gone or moved on, and the refund (design section 6B)."""
 
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
 from heliograph.core.messages import Message
-from heliograph.core.status import Err, Status
+from heliograph.core.status import Err, Status, is_final
 from heliograph.services.desk import Desk, Row, move_row
 from heliograph.services.dispatch import Dispatch, end_rows, event_row, reroute_rows
-
-log = logging.getLogger(__name__)
 
 
 class Answer(Protocol):
@@ -44,18 +41,24 @@ class Job(msgspec.Struct):
     answers: dict[int, Answer] = msgspec.field(default_factory=dict)
 
 
-Joined = Callable[[Message, int, str], None]
+Joined = Callable[[Message, int, str, int], None]
+
+
+def missing_of(message: Message) -> tuple[int, ...]:
+    """The parts that have still to go when some have gone already; empty: all."""
+    waiting = tuple(n for n, state in enumerate(message.part_states, 1) if state[0] == Status.WAITING)
+    return waiting if len(waiting) < len(message.part_states) else ()
 
 
 class Attempts:
     """Records the outcomes. ``over(message)`` tells the dispatcher that it is done with a message, ``again(message,
-    due_ms, missing)`` that it goes once more."""
+    due_ms)`` that it goes once more: all of it, or the parts that still wait (``missing_of``)."""
 
     def __init__(self, desk: Desk, dispatch: Dispatch) -> None:
         self._desk = desk
         self._dispatch = dispatch
         self.over: Callable[[Message], None] = _nothing
-        self.again: Callable[[Message, int, tuple[int, ...]], None] = _nobody
+        self.again: Callable[[Message, int], None] = _nobody
         # Told of each new carrier's id: receipts that came before it are joined.
         self.learned: Joined = _no_join
         # Told of each text that has become unsure: its receipt may have come already.
@@ -63,7 +66,7 @@ class Attempts:
 
     def record(self, job: Job, part: int, total: int, answer: Answer, now_ms: int) -> None:
         """Take the outcome of one part; the last one of a try decides what becomes of the message."""
-        message = job.message
+        message, since_ms = job.message, job.message.started_ms
         if not job.total:
             job.total = total
             if len(message.part_states) != total:
@@ -77,16 +80,18 @@ class Attempts:
         rows = [part_row(message, part, answer)]
         asked = len(job.missing) if job.missing else total
         if len(job.answers) < asked:
-            self._desk.add(message, rows, _ignore)
+            self._desk.keep(message, rows)
         else:
             self._decide(job, rows, now_ms)
         if answer.what == "accepted" and answer.ref:
-            self.learned(message, part, answer.ref)
+            self.learned(message, part, answer.ref, since_ms)
 
     def _decide(self, job: Job, rows: list[tuple[str, Row]], now_ms: int) -> None:
         """All asked parts are answered. Doubt weighs most, then refusal, then another try."""
         whats = {answer.what for answer in job.answers.values()}
-        if whats == {"accepted"}:
+        if is_final(job.message.status):  # the receipt of another part, or of another carrier, ended it meanwhile
+            self._over(job, rows)
+        elif whats == {"accepted"}:
             self._sent(job, rows, now_ms)
         elif "unsure" in whats:
             self._unsure(job, rows, now_ms)
@@ -95,6 +100,11 @@ class Attempts:
             self._refused(job, rows, refused, now_ms)
         else:
             self._later(job, rows, now_ms)
+
+    def _over(self, job: Job, rows: list[tuple[str, Row]]) -> None:
+        job.message.started_ms = 0
+        rows.append(("queue.remove", (job.message.int_id,)))
+        self._finish(job.message, rows)
 
     def _sent(self, job: Job, rows: list[tuple[str, Row]], now_ms: int) -> None:
         message = job.message
@@ -109,10 +119,9 @@ class Attempts:
         """Never answered: may be on a phone already. The carrier's settings say whether to wait or to send again."""
         message, desk = job.message, self._desk
         carrier = desk.snapshots.current.carriers.get(message.carrier_id)
-        missing = tuple(part for part, answer in job.answers.items() if answer.what != "accepted")
         rows.append(event_row(desk, message, "unsure", "no answer from the carrier", now_ms))
-        if carrier is not None and carrier.settings.unsure == "again":
-            self._repeat(message, rows, now_ms, missing, now_ms)
+        if carrier is not None and carrier.settings.unsure == "again" and not self._is_worn(message):
+            self._repeat(message, rows, now_ms, now_ms)
             return
         wait_ms = (carrier.settings.unsure_s if carrier else 86_400) * 1000
         later = ("queue.later", (message.carrier_id, now_ms + wait_ms, message.started_ms or now_ms, 1, message.int_id))
@@ -125,33 +134,30 @@ class Attempts:
         """A temporary refusal: the parts that are missing go again after a pause, unless it was tried often enough."""
         message = job.message
         waits = [answer for answer in job.answers.values() if answer.what == "later"]
-        carrier = self._desk.snapshots.current.carriers.get(message.carrier_id)
-        retries = carrier.settings.retries if carrier else 0
         # Pauses of a link that went down before the part was written (retry 0, no code) do not count as tries.
         if all(answer.code == 0 for answer in waits):
             message.tries -= 1
-        elif message.tries > retries * max(1, len(message.tried) + 1):
+        elif self._is_worn(message):
             self._refused(job, rows, waits[0], now_ms)
             return
         due_ms = now_ms + max(answer.retry_ms for answer in waits)
         if due_ms >= message.expires_ms:
             self._end(message, rows, Status.EXPIRED, waits[0].err, now_ms)
             return
-        missing = tuple(part for part, answer in job.answers.items() if answer.what != "accepted")
-        self._repeat(message, rows, due_ms, missing, now_ms)
+        self._repeat(message, rows, due_ms, now_ms)
 
-    def _repeat(
-        self, message: Message, rows: list[tuple[str, Row]], due_ms: int, missing: tuple[int, ...], now_ms: int
-    ) -> None:
+    def _is_worn(self, message: Message) -> bool:
+        """Whether it was tried as often as its carriers are allowed: once and ``retries`` times again at each."""
+        carrier = self._desk.snapshots.current.carriers.get(message.carrier_id)
+        retries = carrier.settings.retries if carrier else 0
+        return message.tries >= (retries + 1) * (len(message.tried) + 1)
+
+    def _repeat(self, message: Message, rows: list[tuple[str, Row]], due_ms: int, now_ms: int) -> None:
         message.started_ms = 0
         message.changed_ms = now_ms
         rows.append(("queue.later", (message.carrier_id, due_ms, 0, 0, message.int_id)))
         rows.append(move_row(message))
-        self._desk.add(message, rows, lambda error: self._again(message, due_ms, missing, error))
-
-    def _again(self, message: Message, due_ms: int, missing: tuple[int, ...], error: Exception | None) -> None:
-        _ignore(error)
-        self.again(message, due_ms, missing)
+        self._desk.keep(message, rows, stored=lambda: self.again(message, due_ms))
 
     def _refused(self, job: Job, rows: list[tuple[str, Row]], answer: Answer, now_ms: int) -> None:
         """Refused for good here: the next route, when no part of it went out; otherwise the end."""
@@ -166,7 +172,7 @@ class Attempts:
                 why = f"refused by carrier {message.carrier_id} with code {answer.code:#x}"
                 rows.extend(reroute_rows(desk, message, routes[0], why, now_ms))
                 rows.append(("queue.later", (message.carrier_id, now_ms, 0, 0, message.int_id)))
-                desk.add(message, rows, lambda error: self._again(message, now_ms, (), error))
+                desk.keep(message, rows, stored=lambda: self.again(message, now_ms))
                 return
         self._end(message, rows, Status.UNDELIVERABLE, answer.err or Err.REFUSED, now_ms)
 
@@ -178,14 +184,9 @@ class Attempts:
         self._finish(message, rows, amount)
 
     def _finish(self, message: Message, rows: list[tuple[str, Row]], amount: int = 0) -> None:
-        self._desk.add(message, rows, lambda error: self._ended(message, rows, amount, error), amount)
+        self._desk.keep(message, rows, amount, lambda: self._ended(message))
 
-    def _ended(self, message: Message, rows: list[tuple[str, Row]], amount: int, error: Exception | None) -> None:
-        if error is not None:
-            # What the carrier said must not be lost because the disk is full: kept in memory and tried until it fits.
-            log.error("outcome_not_stored", extra={"int_id": message.int_id, "error": str(error)})
-            self._desk.later(1.0, lambda: self._finish(message, rows, amount))
-            return
+    def _ended(self, message: Message) -> None:
         self._desk.note(message)
         self.over(message)
 
@@ -212,20 +213,15 @@ def part_row(message: Message, part: int, answer: Answer) -> tuple[str, Row]:
     )
 
 
-def _ignore(error: Exception | None) -> None:
-    if error is not None:
-        log.error("outcome_not_stored", extra={"error": str(error)})
-
-
 def _nothing(message: Message) -> None:
     """No dispatcher yet."""
 
 
-def _nobody(message: Message, due_ms: int, missing: tuple[int, ...]) -> None:
+def _nobody(message: Message, due_ms: int) -> None:
     """No dispatcher yet."""
 
 
-def _no_join(message: Message, part: int, ref: str) -> None:
+def _no_join(message: Message, part: int, ref: str, since_ms: int) -> None:
     """No receipts yet."""
 
 

@@ -1,6 +1,7 @@
 """What the hot verbs share: the store, the batch, money, snapshots, messages in memory, sequences, watchers (design section 5)."""
 
 import asyncio
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -14,6 +15,8 @@ from heliograph.store.database import Database, Step
 
 MOST_IN_MEMORY = 50_000  # messages of some 700 bytes each: 35 MB
 MAX_ID = 2**31 - 1  # clients keep the account's message id in an int32
+RETRY_S = 1.0  # the pause before the store is asked again to take what must not be lost
+log = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 
@@ -37,20 +40,36 @@ class Desk:
         self._stamp_us = 0
         self._load: int = MOST_IN_MEMORY
 
-    async def open(self) -> None:
+    async def open(self, now_ms: int) -> None:
         """Take over sequences and balances from the store."""
         self._next_int_id = await self._last("messages.last") + 1
-        self._next_event = await self._last("callbacks.last") + 1
+        # Told events leave their table, so the clock keeps ids of this run above those of all runs before: a customer
+        # takes an event with a known id for a repeat. Events are rarer than microseconds.
+        self._next_event = max(await self._last("callbacks.last"), now_ms * 1000) + 1
         self._next_orphan = await self._last("orphans.last") + 1
         self._next_inbound = await self._last("inbound.last") + 1
         await self.take_balances()
 
     async def take_balances(self) -> None:
         """Read the balances between two commits: what others changed in the store is known from here on."""
-        rows = (await self.db.transact([Step("purses.all", [()], fetch=True)]))[0]
-        self.purses.publish([(int(a), int(b), int(c), int(d)) for a, b, c, d in rows])
+        taken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(results: list[list[Row]] | None, error: Exception | None) -> None:
+            # Published here and not by whoever waits: the next commit may be told before he goes on.
+            if results is not None:
+                self.purses.publish([(int(a), int(b), int(c), int(d)) for a, b, c, d in results[0]])
+            if taken.done():
+                return
+            if error is None:
+                taken.set_result(None)
+            else:
+                taken.set_exception(error)
+
+        self.db.write([Step("purses.all", [()], fetch=True)], done)
+        await taken
         for account_id, last_id in await self.db.all("snapshot.last_ids"):
-            self._next_id[account_id] = max(self._next_id.get(account_id, 1), last_id + 1)
+            # Known ones are ahead of the store, or have begun anew.
+            self._next_id.setdefault(account_id, last_id + 1 if last_id < MAX_ID else 1)
 
     async def _last(self, query: str) -> int:
         row = await self.db.one(query)
@@ -99,17 +118,19 @@ class Desk:
         """Forget a message that is over and on disk."""
         if not message.pending and self.messages.get(message.int_id) is message:
             del self.messages[message.int_id]
-            self._drop_refs(message)
+            self.drop_refs(message)
 
     def learn_ref(self, message: Message, part: int, ref: str) -> None:
         """Remember the carrier's id of a part."""
         message.refs[part] = ref
         self.refs[message.carrier_id, ref] = (message.int_id, part)
 
-    def _drop_refs(self, message: Message) -> None:
+    def drop_refs(self, message: Message) -> None:
+        """Forget the ids of its carrier: the message is over or goes to another one."""
         for part, ref in message.refs.items():
             if self.refs.get((message.carrier_id, ref)) == (message.int_id, part):
                 del self.refs[message.carrier_id, ref]
+        message.refs.clear()
 
     def _make_room(self) -> None:
         """Drop the oldest tenth of what is settled; what is not on disk yet stays."""
@@ -148,6 +169,36 @@ class Desk:
             done(error)
 
         self.batch.add(Change(rows, settled, message.account_id if amount else 0, amount))
+
+    def keep(
+        self,
+        message: Message,
+        rows: list[tuple[str, Row]],
+        amount: int = 0,
+        stored: Callable[[], None] | None = None,
+        failed: Callable[[], None] | None = None,
+    ) -> None:
+        """``add`` for what has happened and must not be lost: what the store cannot take now is tried again until it
+        fits. ``failed()`` is called once, at the first failure, ``stored()`` when it is on disk."""
+
+        def done(error: Exception | None) -> None:
+            if error is None:
+                if stored is not None:
+                    stored()
+                return
+            log.error("change_not_stored", extra={"int_id": message.int_id, "error": str(error)})
+            message.pending += 1  # stays in memory
+            self.later(RETRY_S, again)
+            if failed is not None:
+                failed()
+
+        def again() -> None:
+            message.pending -= 1
+            # What came after it may be on disk already: the state is written as it is by now.
+            current = [move_row(message) if query == "messages.move" else (query, row) for query, row in rows]
+            self.keep(message, current, amount, stored)
+
+        self.add(message, rows, done, amount)
 
     def refund_rows(self, message: Message, now_ms: int) -> tuple[int, list[tuple[str, Row]]]:
         """What a message gives back when it ends with its present status: the amount and the ledger row.

@@ -41,11 +41,10 @@ class Dispatch:
         rows: list[tuple[str, Row]] = [("queue.start", (now_ms, message.carrier_id, message.int_id))]
         self._desk.add(message, rows, lambda error: done(message, error))
 
-    def unmark(self, message: Message, due_ms: int, done: Callable[[Exception | None], None]) -> None:
+    def unmark(self, message: Message, due_ms: int) -> None:
         """Take the start mark off a text that was not written after all."""
         message.started_ms = 0
-        rows: list[tuple[str, Row]] = [("queue.later", (message.carrier_id, due_ms, 0, 0, message.int_id))]
-        self._desk.add(message, rows, done)
+        self._desk.keep(message, [("queue.later", (message.carrier_id, due_ms, 0, 0, message.int_id))])
 
     def find_routes(self, message: Message, now_ms: int) -> list[Route]:
         """Routes of other carriers that have not had this message, in the order of trying."""
@@ -63,22 +62,17 @@ class Dispatch:
         )
         return snapshot.routes.candidates(facts, message.int_id, (*message.tried, message.carrier_id))
 
-    def reroute(
-        self, message: Message, route: Route, why: str, now_ms: int, done: Callable[[Exception | None], None]
-    ) -> None:
+    def reroute(self, message: Message, route: Route, why: str, now_ms: int, stored: Callable[[], None]) -> None:
         """Give a text that is in the queue and not started to another carrier."""
         rows = reroute_rows(self._desk, message, route, why, now_ms)
         rows.append(("queue.later", (message.carrier_id, now_ms, 0, 0, message.int_id)))
-        self._desk.add(message, rows, done)
+        self._desk.keep(message, rows, stored=stored)
 
-    def end(
-        self, message: Message, status: int, err: int, now_ms: int, done: Callable[[Exception | None], None]
-    ) -> None:
+    def end(self, message: Message, status: int, err: int, now_ms: int) -> None:
         """End a text that is in the queue: its final status, the refund by tariff, the callback, the row removed."""
         amount, rows = end_rows(self._desk, message, status, err, now_ms)
         rows.append(("queue.remove", (message.int_id,)))
-        self._desk.add(message, rows, done, amount)
-        self._desk.note(message)
+        self._desk.keep(message, rows, amount, lambda: self._desk.note(message))
 
     # -- unsure ---------------------------------------------------------------
     def doubt(self, message: Message) -> None:
@@ -111,39 +105,46 @@ class Dispatch:
                 carrier = carriers.get(message.carrier_id)
                 if carrier is not None and carrier.settings.unsure == "again" and not was_unsure:
                     again = ("queue.later", (message.carrier_id, now_ms, 0, 0, message.int_id))
-                    desk.add(
-                        message, [again, self._event(message, "again", "started, never answered", now_ms)], _ignore
-                    )
+                    desk.keep(message, [again, self._event(message, "again", "started, never answered", now_ms)])
                     continue
                 count += 1
                 message.started_ms = started_ms
                 desk.hold(message)
+                if message.parts > 1:
+                    await self.load_parts(message)
                 self.doubt(message)
                 if not was_unsure:
+                    message.tries += 1  # of that start; only an answer brings the count to disk
                     wait_s = carrier.settings.unsure_s if carrier else 86_400
                     due_ms = now_ms + wait_s * 1000
                     later = ("queue.later", (message.carrier_id, due_ms, started_ms, 1, message.int_id))
-                    desk.add(
-                        message, [later, self._event(message, "unsure", "started, never answered", now_ms)], _ignore
-                    )
+                    desk.keep(message, [later, self._event(message, "unsure", "started, never answered", now_ms)])
 
     async def end_waits(self, now_ms: int) -> int:
         """End what waited long enough: unsure texts and those whose receipt never came (status 3, err 245)."""
         desk, ended = self._desk, 0
         for row in await desk.db.all("queue.unsure_over", now_ms, RECOVER_PAGE):
             message = await self.get(row[0])
-            if message is not None and message.status in (Status.WAITING, Status.SENT):
-                self.trust(message)
-                self.end(message, Status.EXPIRED, Err.NO_REPORT, now_ms, _ignore)
+            if message is None or message.pending > 1 or (message.pending and not self.is_doubtful(message)):
+                continue  # it is just moving
+            self.trust(message)
+            if message.status in (Status.WAITING, Status.SENT):
+                self.end(message, Status.EXPIRED, Err.NO_REPORT, now_ms)
                 ended += 1
+            else:
+                desk.keep(message, [("queue.remove", (message.int_id,))])
         for carrier in desk.snapshots.current.carriers.values():
             before_ms = now_ms - carrier.settings.report_s * 1000
             for row in await desk.db.all("messages.overdue", carrier.id, before_ms, RECOVER_PAGE):
                 message = await self.get(row[0])
                 if message is not None and message.status == Status.SENT and not message.pending:
-                    self.end(message, Status.EXPIRED, Err.NO_REPORT, now_ms, _ignore)
+                    self.end(message, Status.EXPIRED, Err.NO_REPORT, now_ms)
                     ended += 1
         return ended
+
+    def is_doubtful(self, message: Message) -> bool:
+        """Whether it was written and never answered, and its wait is not over."""
+        return message in self.unsure.get((message.carrier_id, message.phone), ())
 
     async def get(self, int_id: int) -> Message | None:
         """A message from memory or from the store; the one object that may be moved."""
@@ -156,13 +157,24 @@ class Dispatch:
             self._desk.hold(message)
         return message
 
+    async def load_parts(self, message: Message) -> None:
+        """Fill in what the store knows of the parts of a message: of each the latest answer of its present carrier."""
+        if message.part_states:
+            return
+        rows = await self._desk.db.all("parts.of", message.int_id)
+        waiting = await self._desk.db.one("queue.get", message.int_id)
+        parts = {row[1]: row for row in rows if row[2] == message.carrier_id}
+        if message.part_states or not parts:
+            return
+        message.tries = max(message.tries, rows[-1][0])
+        for number in range(1, max(max(parts), message.parts if waiting else 0) + 1):
+            row = parts.get(number)
+            message.part_states.append((row[9], row[10]) if row else (int(Status.WAITING), 0))
+            if row and row[3]:
+                self._desk.learn_ref(message, number, row[3])
+
     def _event(self, message: Message, name: str, detail: str, now_ms: int) -> tuple[str, Row]:
         return event_row(self._desk, message, name, detail, now_ms)
-
-
-def _ignore(error: Exception | None) -> None:
-    if error is not None:
-        log.error("queue_change_failed", extra={"error": str(error)})
 
 
 def event_row(desk: Desk, message: Message, name: str, detail: str, now_ms: int) -> tuple[str, Row]:
@@ -172,6 +184,7 @@ def event_row(desk: Desk, message: Message, name: str, detail: str, now_ms: int)
 
 def reroute_rows(desk: Desk, message: Message, route: Route, why: str, now_ms: int) -> list[tuple[str, Row]]:
     """Move a message to another route's carrier; the caller adds its queue row."""
+    desk.drop_refs(message)  # late receipts of the carrier before are looked for in the store
     if message.carrier_id not in message.tried:
         message.tried = (*message.tried, message.carrier_id)
     message.carrier_id, message.route_id = route.carrier_id, route.id

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 import msgspec
 
-from heliograph.core.messages import Extra, Message, decode_extra, encode_extra
-from heliograph.core.references import MOST, spell
+from heliograph.core.messages import Message, decode_extra, encode_extra
+from heliograph.core.references import MOST, NOTATIONS, spell
 from heliograph.core.status import Status, combine, is_final, may_move
 from heliograph.services.attempts import Attempts
 from heliograph.services.batch import Change
@@ -64,7 +64,7 @@ class Receipts:
         self._attempts = attempts
         self._fits: dict[int, str] = {}
         self._orphans: dict[int, Orphan] = {}
-        self._by_ref: dict[tuple[int, str], int] = {}
+        self._by_ref: dict[tuple[int, str], list[Orphan]] = {}
         self._by_phone: dict[tuple[int, str], list[Orphan]] = {}
         self._missed: list[tuple[int, Report, Settle, int]] = []
         self._looking: asyncio.Task[None] | None = None
@@ -80,7 +80,7 @@ class Receipts:
     async def open(self, now_ms: int) -> None:
         """Take over the orphans of the last three days, and join those that the last run's doubts explain."""
         rows = await self._desk.db.all("orphans.recent", now_ms - 3 * 86_400_000, EARLY_KEPT)
-        for id_, carrier_id, ref, phone, received_ms, status, err, detail, _ in rows:
+        for id_, carrier_id, ref, phone, received_ms, status, err, detail, _ in reversed(rows):
             self._keep(Orphan(id_, carrier_id, ref, phone, received_ms, status, err, detail))
         for messages in list(self._dispatch.unsure.values()):
             for message in list(messages):
@@ -88,28 +88,39 @@ class Receipts:
 
     def record(self, carrier_id: int, report: Report, settle: Settle, now_ms: int) -> None:
         """Take a receipt; ``settle(True)`` once it is on disk, matched or kept."""
-        found = self._find(carrier_id, report.ref)
+        found = self._find(carrier_id, report)
         if found is not None:
-            self._apply(*found, report, settle, now_ms)
+            self._apply(carrier_id, *found, report, settle, now_ms)
             return
         self._missed.append((carrier_id, report, settle, now_ms))
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._look())
 
-    def _find(self, carrier_id: int, ref: str) -> tuple[Message, int] | None:
+    def _find(self, carrier_id: int, report: Report) -> tuple[Message, int] | None:
         """The message and part among those in memory."""
-        desk = self._desk
-        place = desk.refs.get((carrier_id, ref))
-        if place is None and ref:
-            for spelling, name in spell(ref, self._fits.get(carrier_id, "same")).items():
-                place = desk.refs.get((carrier_id, spelling))
-                if place is not None:
-                    self._fits[carrier_id] = name
-                    break
-        if place is None:
+        fit = self._fits.get(carrier_id)
+        if fit is not None:
+            place = self._recall(carrier_id, NOTATIONS[fit](report.ref), report)
+            if place is not None:
+                return place
+        found = {}
+        for spelling, name in spell(report.ref).items():
+            place = self._recall(carrier_id, spelling, report)
+            if place is not None:
+                found[name] = place
+        if len(found) == 1:
+            name, place = found.popitem()
+            self._fits[carrier_id] = name
+            return place
+        return found.get("same")
+
+    def _recall(self, carrier_id: int, ref: str, report: Report) -> tuple[Message, int] | None:
+        """The part that has this id; carriers reuse ids, so its number must agree."""
+        place = self._desk.refs.get((carrier_id, ref))
+        message = self._desk.messages.get(place[0]) if place else None
+        if place is None or message is None or not agrees(report.phone, message.phone):
             return None
-        message = desk.messages.get(place[0])
-        return None if message is None else (message, place[1])
+        return message, place[1]
 
     # -- those that memory does not know -----------------------------------------
     async def _look(self) -> None:
@@ -127,49 +138,39 @@ class Receipts:
             self._looking = None
 
     async def _look_for(self, carrier_id: int, report: Report, settle: Settle, now_ms: int) -> None:
-        found = self._find(carrier_id, report.ref)
+        found = self._find(carrier_id, report)
         why = "no message has this id"
         if found is None and report.ref:
-            spellings = spell(report.ref, self._fits.get(carrier_id, "same"))
+            fit = self._fits.get(carrier_id)
+            spellings = spell(report.ref, fit or "same")
             names = list(spellings)[:MOST]
             padded = names + [""] * (MOST - len(names))
-            rows = await self._desk.db.all("parts.by_ref", carrier_id, *padded)
-            # Carriers reuse ids: the number must agree where the receipt tells it, and of equals the youngest counts.
-            fitting = [row for row in rows if not report.phone or row[4] == report.phone]
-            refs = {row[3] for row in fitting}
-            if len(refs) == 1 or (fitting and report.ref in refs):
-                chosen = next(row for row in fitting if len(refs) == 1 or row[3] == report.ref)
-                if len(refs) == 1:
-                    self._fits[carrier_id] = spellings[chosen[3]]
-                message = await self._fetch(chosen[0])
-                found = None if message is None else (message, chosen[2])
-            elif len(refs) > 1:
-                why = f"{len(refs)} spellings of this id match"
+            fitting: dict[str, Row] = {}
+            # The youngest comes first and counts, for carriers reuse ids.
+            for row in await self._desk.db.all("parts.by_ref", carrier_id, *padded):
+                if agrees(report.phone, row[4]):
+                    fitting.setdefault(spellings[row[3]], row)
+            name = choose(fitting, fit)
+            if name is not None:
+                if len(fitting) == 1:
+                    self._fits[carrier_id] = name
+                message = await self._fetch(fitting[name][0])
+                found = None if message is None else (message, fitting[name][2])
+            elif fitting:
+                why = f"{len(fitting)} spellings of this id match"
         if found is None:
             # The answer with its id may have come while the store was asked.
-            found = self._find(carrier_id, report.ref) or self._find_unsure(carrier_id, report)
+            found = self._find(carrier_id, report) or self._find_unsure(carrier_id, report)
         if found is not None:
-            self._apply(*found, report, settle, now_ms)
+            self._apply(carrier_id, *found, report, settle, now_ms)
         else:
             self._orphan(carrier_id, report, settle, why, now_ms)
 
     async def _fetch(self, int_id: int) -> Message | None:
-        """A message with the states of the parts of its last try."""
+        """A message with the states of its parts."""
         message = await self._dispatch.get(int_id)
-        if message is None or message.part_states:
-            return message
-        rows = await self._desk.db.all("parts.of", int_id)
-        if not message.part_states and rows:
-            last = max(row[0] for row in rows)
-            message.tries = max(message.tries, last)
-            states = {row[1]: row for row in rows if row[0] == last}
-            waiting = await self._desk.db.one("queue.get", int_id)
-            total = max(max(states), message.parts if waiting else 0)
-            sent = (int(Status.WAITING), 0)
-            message.part_states = [(states[n][9], states[n][10]) if n in states else sent for n in range(1, total + 1)]
-            for number, row in states.items():
-                if row[3]:
-                    self._desk.learn_ref(message, number, row[3])
+        if message is not None:
+            await self._dispatch.load_parts(message)
         return message
 
     def _find_unsure(self, carrier_id: int, report: Report) -> tuple[Message, int] | None:
@@ -188,55 +189,73 @@ class Receipts:
         return None
 
     # -- those that match ---------------------------------------------------------
-    def _apply(self, message: Message, part: int, report: Report, settle: Settle, now_ms: int) -> None:
+    def _apply(self, carrier_id: int, message: Message, part: int, report: Report, settle: Settle, now_ms: int) -> None:
         """Step the part and the message by the table of core/status.py and write everything at once."""
-        desk = self._desk
         self.matched += 1
-        rows: list[tuple[str, Row]] = []
-        amount = 0
         detail = f"part {part}: {report.detail}" if message.parts > 1 else report.detail
-        rows.append(event_row(desk, message, "receipt", detail, now_ms))
-        doubtful = message in self._dispatch.unsure.get((message.carrier_id, message.phone), ())
-        if not message.part_states:
-            message.part_states = [(message.status, message.err)] * max(message.parts, part)
-        if part <= len(message.part_states):
-            old = message.part_states[part - 1][0]
-            if may_move(old, report.status) or (old == report.status == Status.SENT):
-                message.part_states[part - 1] = (report.status, report.err)
-                if len(message.part_states) > 1:
-                    rows.append(("parts.move", (report.status, report.err, message.int_id, message.tries, part)))
+        rows = [event_row(self._desk, message, "receipt", detail, now_ms)]
         if report.hlr:
             keep = decode_extra(message.extra)
-            message.extra = encode_extra(
-                Extra(pid=keep.pid, dcs=keep.dcs, hlr=report.hlr, user_ip=keep.user_ip, subject=keep.subject)
-            )
-        status, err = combine(message.part_states)
+            message.extra = encode_extra(msgspec.structs.replace(keep, hlr=report.hlr))
+            rows.append(move_row(message))
+        if carrier_id != message.carrier_id:
+            # It went to another carrier meanwhile. That the phone has it counts all the same, the rest is history.
+            status = report.status if message.parts == 1 and report.status == Status.DELIVERED else message.status
+            err = 0
+        else:
+            rows.extend(self._step_part(message, part, report))
+            if report.ref and self._dispatch.is_doubtful(message):
+                rows.append(_found_row(message, part, report, now_ms))
+            status, err = combine(message.part_states)
+        self._move(message, status, err, rows, settle, now_ms)
+
+    @staticmethod
+    def _step_part(message: Message, part: int, report: Report) -> list[tuple[str, Row]]:
+        if not message.part_states:
+            message.part_states = [(message.status, message.err)] * max(message.parts, part)
+        if part > len(message.part_states):
+            message.part_states.extend([(int(Status.WAITING), 0)] * (part - len(message.part_states)))
+        old = message.part_states[part - 1][0]
+        if not may_move(old, report.status) and not (old == report.status == Status.SENT):
+            return []
+        message.part_states[part - 1] = (report.status, report.err)
+        if len(message.part_states) == 1:
+            return []
+        return [("parts.move", (report.status, report.err, message.int_id, part))]
+
+    def _move(
+        self, message: Message, status: int, err: int, rows: list[tuple[str, Row]], settle: Settle, now_ms: int
+    ) -> None:
+        """Move the message to the status of its parts, with all that follows from it."""
+        doubtful = self._dispatch.is_doubtful(message)
+        queued = doubtful or message.status == Status.WAITING
+        amount = 0
         if may_move(message.status, status):
-            if self._moves_on(message, status, now_ms):
+            if self._moves_on(message, status, doubtful, now_ms):
                 rows.extend(self._reroute(message, doubtful, now_ms))
                 self._write(message, rows, 0, settle, rerouted=True)
                 return
             if is_final(status):
-                amount, more = end_rows(desk, message, status, err, now_ms)
+                amount, more = end_rows(self._desk, message, status, err, now_ms)
                 rows.extend(more)
             else:
                 message.status, message.err, message.changed_ms = status, err, now_ms
                 rows.append(move_row(message))
-        elif report.hlr:
-            rows.append(move_row(message))
-        if doubtful and all(state != Status.WAITING for state, _ in message.part_states):
+        # Over, or (long and unsure) known to be with the carrier: nothing of it has to go out any more.
+        if queued and (is_final(message.status) or message.status == Status.SENT):
             self._dispatch.trust(message)
             rows.append(("queue.remove", (message.int_id,)))
         self._write(message, rows, amount, settle)
 
-    def _moves_on(self, message: Message, status: int, now_ms: int) -> bool:
+    def _moves_on(self, message: Message, status: int, doubtful: bool, now_ms: int) -> bool:
         """Whether an expired text goes to the next route instead of ending."""
         if status != Status.EXPIRED or now_ms >= message.expires_ms:
             return False
+        states = {state for state, _ in message.part_states}
+        if Status.DELIVERED in states or (Status.WAITING in states and not doubtful):
+            return False  # a part is on the phone, or on its way to the carrier
         carrier = self._desk.snapshots.current.carriers.get(message.carrier_id)
         if carrier is None or "expired" not in carrier.settings.failover:
-            return False
-        if any(state == Status.DELIVERED for state, _ in message.part_states):
             return False
         return bool(self._dispatch.find_routes(message, now_ms))
 
@@ -254,19 +273,21 @@ class Receipts:
     def _write(
         self, message: Message, rows: list[tuple[str, Row]], amount: int, settle: Settle, rerouted: bool = False
     ) -> None:
-        def done(error: Exception | None) -> None:
-            if error is not None:
-                # The carrier is told to send it again; the state in memory is already ahead, which a repeat confirms.
-                log.error("receipt_not_stored", extra={"int_id": message.int_id, "error": str(error)})
-                self._desk.later(1.0, lambda: self._write(message, rows, amount, _settled, rerouted))
-                settle(False)
-                return
-            settle(True)
+        waiting = [settle]
+
+        def tell(stored: bool) -> None:
+            if waiting:
+                waiting.pop()(stored)
+
+        def stored() -> None:
+            tell(True)
             self._desk.note(message)
             if rerouted:
                 self.rerouted(message)
 
-        self._desk.add(message, rows, done, amount)
+        # When the store is full the carrier is told to send it again; the state in memory is ahead, which a repeat
+        # confirms.
+        self._desk.keep(message, rows, amount, stored, lambda: tell(False))
 
     # -- those that match nothing ---------------------------------------------------
     def _orphan(self, carrier_id: int, report: Report, settle: Settle, why: str, now_ms: int) -> None:
@@ -296,7 +317,7 @@ class Receipts:
     def _keep(self, orphan: Orphan) -> None:
         self._orphans[orphan.id] = orphan
         for spelling in spell(orphan.ref):
-            self._by_ref.setdefault((orphan.carrier_id, spelling), orphan.id)
+            self._by_ref.setdefault((orphan.carrier_id, spelling), []).append(orphan)
         self._by_phone.setdefault((orphan.carrier_id, orphan.phone), []).append(orphan)
         if len(self._orphans) > EARLY_KEPT:
             self._forget(next(iter(self._orphans.values())))
@@ -309,16 +330,20 @@ class Receipts:
         if not same:
             del self._by_phone[orphan.carrier_id, orphan.phone]
         for spelling in spell(orphan.ref):
-            if self._by_ref.get((orphan.carrier_id, spelling)) == orphan.id:
+            spelled = self._by_ref[orphan.carrier_id, spelling]
+            spelled.remove(orphan)
+            if not spelled:
                 del self._by_ref[orphan.carrier_id, spelling]
 
-    def join(self, message: Message, part: int, ref: str) -> None:
-        """A carrier's id has become known: receipts that came before it belong to it."""
-        if not self._orphans:
-            return
-        for spelling in spell(ref):
-            orphan = self._orphans.get(self._by_ref.get((message.carrier_id, spelling), 0))
-            if orphan is not None and orphan.phone in ("", message.phone):
+    def join(self, message: Message, part: int, ref: str, since_ms: int) -> None:
+        """A carrier's id has become known: receipts that came before it, but not before the text was sent, belong to it."""
+        fitting: dict[str, list[Orphan]] = {}
+        for orphan in self._by_ref.get((message.carrier_id, ref), ()):
+            if orphan.received_ms >= since_ms and agrees(orphan.phone, message.phone):
+                fitting.setdefault(spell(orphan.ref)[ref], []).append(orphan)
+        name = choose(fitting, self._fits.get(message.carrier_id))
+        if name is not None:
+            for orphan in fitting[name]:
                 self._adopt(orphan, message, part)
 
     def _join_unsure(self, message: Message, now_ms: int) -> None:
@@ -334,7 +359,30 @@ class Receipts:
         self.joined += 1
         self._forget(orphan)
         self._desk.batch.add(Change([("orphans.remove", (orphan.id,))], _ignore))
-        self._apply(message, part, _report(orphan), _settled, max(orphan.received_ms, message.changed_ms))
+        now_ms = max(orphan.received_ms, message.changed_ms)
+        self._apply(orphan.carrier_id, message, part, _report(orphan), _settled, now_ms)
+
+
+def agrees(told: str, phone: str) -> bool:
+    """Whether the number a receipt tells can be the message's: centres leave the country's code out, write 00 or a trunk
+    prefix before it, or tell the sender's name in its place. Nine digits are the subscriber and some of the operator."""
+    return not told.isdigit() or told == phone or (len(told) >= 9 and told[-9:] == phone[-9:])
+
+
+def choose(fitting: Collection[str], fit: str | None) -> str | None:
+    """The notation to trust among those that lead somewhere: the known one, the only one, or none at all ("same")."""
+    if fit in fitting:
+        return fit
+    if len(fitting) == 1:
+        return next(iter(fitting))
+    return "same" if "same" in fitting else None
+
+
+def _found_row(message: Message, part: int, report: Report, now_ms: int) -> tuple[str, Row]:
+    """The row of a part whose id was learned from its receipt alone, so that the next receipt finds it."""
+    state, err = message.part_states[part - 1]
+    place = (message.int_id, max(message.tries, 1), part, message.carrier_id, report.ref, "")
+    return ("parts.add", (*place, message.started_ms, now_ms, "accepted", 0, state, err))
 
 
 class _Report(msgspec.Struct, frozen=True):

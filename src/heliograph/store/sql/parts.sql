@@ -8,7 +8,9 @@ ON CONFLICT (int_id, try, part) DO UPDATE SET carrier_id = excluded.carrier_id, 
     code = excluded.code, status = excluded.status, err = excluded.err
 
 -- name: move
-UPDATE parts SET status = ?, err = ? WHERE int_id = ? AND try = ? AND part = ?
+-- Of the latest try of that part: others may have been tried again alone.
+UPDATE parts SET status = ?1, err = ?2 WHERE int_id = ?3 AND part = ?4
+    AND try = (SELECT max(p.try) FROM parts p WHERE p.int_id = ?3 AND p.part = ?4)
 
 -- name: of
 SELECT try, part, carrier_id, ref, link, sent_ms, answered_ms, outcome, code, status, err FROM parts
