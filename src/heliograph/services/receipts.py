@@ -137,6 +137,11 @@ class Receipts:
         finally:
             self._looking = None
 
+    async def settle(self) -> None:
+        """Wait until all that has come is looked up; the rest of it is the batch's."""
+        while self._looking is not None:
+            await asyncio.wait([self._looking])
+
     async def _look_for(self, carrier_id: int, report: Report, settle: Settle, now_ms: int) -> None:
         found = self._find(carrier_id, report)
         why = "no message has this id"
