@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from heliograph import config
@@ -109,3 +110,17 @@ def test_password_of_the_database_is_masked() -> None:
     """What is printed may be pasted somewhere."""
     found = config.load(None, {"HELIOGRAPH_STORE_DATABASE": "postgresql://me:se@cret@db/h"})
     assert config.mask(found)["store"]["database"] == "postgresql://me:***@db/h"
+
+
+def test_every_setting_is_read_by_the_program() -> None:
+    """A setting that changes nothing is worse than none; the two doors of a later version say so in their help."""
+    source = Path(config.__file__).parent
+    text = "".join((source / name).read_text("utf-8") for name in ("app.py", "demo.py", "config.py"))
+    fields = msgspec.structs.fields(Config)
+    names = {(field.name, each.encode_name) for field in fields for each in msgspec.structs.fields(field.type)}
+    used = {name for name in names if re.search(rf"\b(said|limits|config|{name[0]})\.{name[1]}\b", text)}
+    assert names - used == set()
+    for section in (config.Smpp, config.Smtp):
+        assert [setting.help for setting in config.describe(section)] == [
+            "host:port; this door opens in a later version"
+        ]

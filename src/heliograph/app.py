@@ -22,6 +22,7 @@ from heliograph.api.request import Reply, Request
 from heliograph.callbacks.client import Client
 from heliograph.callbacks.sender import Sender
 from heliograph.config import Config, ConfigError, Options, settle, split_listen
+from heliograph.core.messages import Message
 from heliograph.core.numbers import normalize
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
@@ -48,6 +49,9 @@ from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
 from heliograph.store.secrets import Secrets
+from heliograph.web import probes
+from heliograph.web.metrics import Figures, Sources
+from heliograph.web.survey import Survey
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +103,7 @@ class Heliograph:
             self.incoming,
             lambda carrier, listener: make(carrier, listener, clock_ms),
             clock_ms,
+            config.delivery.memory,
         )
         self.sender = Sender(self.callbacks, self._client(), clock_ms)
         self.api = Api(
@@ -112,7 +117,8 @@ class Heliograph:
                 lambda text: normalize(text, self.snapshots.current.plan),
             )
         )
-        self.door = self._door()
+        self.door = self._door(self.serve)
+        self._watch()
         self.live: Callable[[Request, Reply], None] | None = None
         self.addresses: dict[str, tuple[str, int]] = {}
 
@@ -130,10 +136,38 @@ class Heliograph:
             total_s=said.connect_s + said.answer_s,
         )
 
-    def _door(self) -> HttpDoor:
+    def _watch(self) -> None:
+        """The figures, the hooks that feed them, and their pages, on a door of their own when one is asked for."""
+        self.survey = Survey(self.db, clock_ms)
+        sources = Sources(
+            self.desk,
+            self.guard,
+            self.receipts,
+            self.callbacks,
+            self.dispatcher,
+            self.sender,
+            self.door,
+            self.survey,
+        )
+        self.figures = Figures(sources, clock_ms())
+        self.desk.batch.took = self.figures.note_commit
+        self.desk.batch.watch["messages.accept"] = self.figures.note_stored
+        self.desk.watchers.append(self.figures.note_moved)
+        self.dispatcher.handed = self.figures.note_handed
+        said = self.config.metrics
+        allow = [ipaddress.ip_network(text, strict=False) for text in said.allow]
+        self.probes = probes.Probes(self.figures, allow, clock_ms, self.spawn)
+        self.probes_door = self._door(self.probes) if said.listen else None
+        self._surveying: asyncio.Task[None] | None = None
+
+    def _accepted(self, messages: list[Message]) -> None:
+        self.figures.note_accepted(messages, clock_ms())
+        self.dispatcher.accepted(messages)
+
+    def _door(self, application: Callable[[Request, Reply], None]) -> HttpDoor:
         said = self.config.http
         return HttpDoor(
-            self.serve,
+            application,
             too_large=self.api.too_large,
             failed=self.api.failed,
             trusted=[ipaddress.ip_network(text, strict=False) for text in said.trusted_proxies],
@@ -144,7 +178,11 @@ class Heliograph:
 
     def serve(self, request: Request, reply: Reply) -> None:
         """Every request of the HTTP doors: the API, or a page."""
-        if self.live is not None and not self.api.knows(request.path):
+        if self.api.knows(request.path):
+            self.api(request, reply)
+        elif request.path in probes.PATHS and self.probes_door is None:
+            self.probes(request, reply)
+        elif self.live is not None:
             self.live(request, reply)
         else:
             self.api(request, reply)
@@ -165,9 +203,10 @@ class Heliograph:
         await self.quotas.rebuild(self.db, list(self.snapshots.current.accounts.values()), now_ms)
         unsure = await self.dispatch.recover(now_ms)
         await self.receipts.open(now_ms)
-        self.submitting.accepted = self.dispatcher.accepted
+        self.submitting.accepted = self._accepted
         self.staging.activated = self.dispatcher.activated
         self.desk.batch.watch["callbacks.add"] = self.sender.take
+        self.desk.batch.watch["staged.end"] = lambda _: self.sender.look()
         log.info("store_opened", extra={"dialect": self.db.dialect, "unsure": unsure, "swept": swept})
 
     async def listen(self, free: bool) -> None:
@@ -180,6 +219,15 @@ class Heliograph:
                 raise ConfigError("http.https_listen needs http.tls_cert and http.tls_key")
             certificate = Certificate(Path(said.tls_cert), Path(said.tls_key))
             self.addresses["https"] = await self._listen(said.https_listen, certificate, free)
+        if self.probes_door is not None:
+            where = self.config.metrics.listen
+            try:
+                self.addresses["metrics"] = await self.probes_door.start(*split_listen(where))
+            except OSError as error:
+                raise ConfigError(f"metrics.listen: cannot listen on {where}: {error.strerror}") from None
+        for name, listen in (("smpp", self.config.smpp.listen), ("smtp", self.config.smtp.listen)):
+            if listen:
+                log.warning("door_opens_in_a_later_version", extra={"door": name, "listen": listen})
 
     async def _listen(self, where: str, certificate: Certificate | None, free: bool) -> tuple[str, int]:
         host, port = split_listen(where)
@@ -199,6 +247,7 @@ class Heliograph:
             asyncio.create_task(self.dispatcher.run(), name="dispatcher"),
             asyncio.create_task(self.sender.run(), name="sender"),
         ]
+        self._surveying = asyncio.create_task(self.survey.run(), name="survey")
         self.sender.take([])
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -213,13 +262,21 @@ class Heliograph:
 
     async def close(self) -> None:
         """Doors first, then what is under way, then the store: nothing in flight is lost or doubled."""
+        self.probes.stopping = True
+        if self._surveying is not None:
+            self._surveying.cancel()
+            await asyncio.gather(self._surveying, return_exceptions=True)
         await self.door.stop(GRACE_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.stop(GRACE_S)
+        await self.receipts.settle()
         await self.desk.batch.settle()
         await self.sender.stop(GRACE_S)
         await self.desk.batch.settle()
         self.credentials.close()
+        if self.probes_door is not None:
+            await self.probes_door.stop(1.0)
+            await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.db.close()
         log.info("stopped")
 
@@ -316,7 +373,11 @@ def calm_collector() -> None:
 
 def _tell(heliograph: Heliograph, carrier: DemoCarrier | None, options: Options) -> None:
     """Print where everything is and, in the demo, a line that works when pasted."""
-    lines = [f"Heliograph listens on {name}://{host}:{port}/" for name, (host, port) in heliograph.addresses.items()]
+    doors = dict(heliograph.addresses)
+    figures = doors.pop("metrics", None)
+    lines = [f"Heliograph listens on {name}://{host}:{port}/" for name, (host, port) in doors.items()]
+    if figures is not None:
+        lines.append(f"  figures              http://{figures[0]}:{figures[1]}/metrics")
     if carrier is not None:
         lines += demo_lines(heliograph, carrier, options)
     sys.stdout.write("\n".join(lines) + "\n")

@@ -53,23 +53,15 @@ class Http(Section, frozen=True):
 
 
 class Smpp(Section, frozen=True):
-    """The SMPP door for customers."""
+    """The SMPP door for customers, which a later version opens."""
 
-    listen: Annotated[str, Meta(description="host:port; empty closes it")] = ""
-    tls_listen: Annotated[str, Meta(description="host:port for TLS, with the certificate of [http]")] = ""
-    window: Annotated[int, Meta(ge=1, le=5000, description="Unanswered PDUs allowed on a session")] = 200
-    sessions: Annotated[int, Meta(ge=1, description="Sessions of one account at once")] = 10
-    enquire_s: Annotated[float, Meta(gt=0, description="Seconds of silence before enquire_link")] = 60.0
-    answer_s: Annotated[float, Meta(gt=0, description="Seconds to wait for the answer to it")] = 30.0
-    bind_s: Annotated[float, Meta(gt=0, description="Seconds a new connection may take to bind")] = 10.0
+    listen: Annotated[str, Meta(description="host:port; this door opens in a later version")] = ""
 
 
 class Smtp(Section, frozen=True):
-    """The mail door."""
+    """The mail door, which a later version opens."""
 
-    listen: Annotated[str, Meta(description="host:port; empty closes it")] = ""
-    domain: Annotated[str, Meta(description="Domain of the addresses it takes; empty takes any")] = ""
-    max_body_mb: Annotated[int, Meta(ge=1, le=256, description="Largest letter, in MiB")] = 10
+    listen: Annotated[str, Meta(description="host:port; this door opens in a later version")] = ""
 
 
 class Store(Section, frozen=True):
@@ -120,13 +112,9 @@ class Delivery(Section, frozen=True):
     """The loop that empties the queue."""
 
     enabled: Annotated[bool, Meta(description="Hand messages to carriers; no: accept and keep them only")] = True
-    valid_hours: Annotated[int, Meta(ge=1, le=720, description="Hours to try when a message says nothing")] = 24
-    retry_s: Annotated[int, Meta(ge=1, description="Seconds before a temporary refusal is tried again")] = 60
-    retry_most_s: Annotated[int, Meta(ge=1, description="These seconds double with each try up to this many")] = 1800
-    first_lane_percent: Annotated[
-        int, Meta(ge=0, le=90, description="Part of every window that is kept for single texts, in percent")
-    ] = 10
-    memory: Annotated[int, Meta(ge=100, description="Bulk messages held in memory; the others wait on disk")] = 50_000
+    memory: Annotated[
+        int, Meta(ge=100, description="Texts of one carrier and lane held in memory; the others wait on disk")
+    ] = 20_000
 
 
 class Demo(Section, frozen=True):
@@ -143,7 +131,9 @@ class Metrics(Section, frozen=True):
     """/metrics for Prometheus, /healthz and /readyz."""
 
     listen: Annotated[str, Meta(description="host:port of their own; empty: on the HTTP door")] = ""
-    allow: Annotated[tuple[str, ...], Meta(description="Addresses or networks that may read /metrics")] = (
+    allow: Annotated[
+        tuple[str, ...], Meta(description="Addresses or networks that may read /metrics, and in /readyz the carriers")
+    ] = (
         "127.0.0.0/8",
         "::1/128",
     )
@@ -338,7 +328,7 @@ def _convert(values: dict[str, Any], source: str) -> Config:
 def _check(config: Config) -> None:
     """Rules that a type does not say."""
     for section in ("http", "smpp", "smtp", "metrics", "demo"):
-        for name in ("listen", "https_listen", "tls_listen", "carrier_listen"):
+        for name in ("listen", "https_listen", "carrier_listen"):
             text = getattr(getattr(config, section), name, "")
             if text:
                 try:
@@ -353,7 +343,7 @@ def _check(config: Config) -> None:
                 raise ConfigError(f"{section}.{name}: {network!r} is no address or network") from None
     if bool(config.http.tls_cert) != bool(config.http.tls_key):
         raise ConfigError("http: tls_cert and tls_key belong together")
-    if (config.http.https_listen or config.smpp.tls_listen) and not config.http.tls_cert:
+    if config.http.https_listen and not config.http.tls_cert:
         raise ConfigError("http: a TLS door needs tls_cert and tls_key")
 
 

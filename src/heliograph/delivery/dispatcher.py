@@ -60,6 +60,7 @@ class Dispatcher:
         incoming: Incoming,
         make: Make,
         clock_ms: Callable[[], int],
+        most_in_lane: int = MOST_IN_LANE,
     ) -> None:
         self._dispatch = dispatch
         self._attempts = attempts
@@ -67,6 +68,7 @@ class Dispatcher:
         self._incoming = incoming
         self._make = make
         self._clock_ms = clock_ms
+        self._most_in_lane = most_in_lane
         self.lines: dict[int, Line] = {}
         self._jobs: dict[int, Job] = {}
         # Messages in memory or under way, with the carrier and lane they were taken for.
@@ -75,6 +77,9 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
         self.sent = 0
+        self.ticked_ms = 0  # when the clock below last went round
+        # Told of each text that leaves for its carrier, and when.
+        self.handed: Callable[[Message, int], None] = _nobody
         attempts.over = self._over
         attempts.again = self._again
         receipts.rerouted = self._rerouted
@@ -144,7 +149,7 @@ class Dispatcher:
             return
         lane = line.lanes[message.lane]
         # Behind rows that are only in the table a text waits in the table as well, so that order is kept.
-        if len(lane) >= MOST_IN_LANE or (line.more[message.lane] and message.lane == 3):
+        if len(lane) >= self._most_in_lane or (line.more[message.lane] and message.lane == 3):
             line.more[message.lane] = True
         else:
             self._hold(line, message)
@@ -186,7 +191,7 @@ class Dispatcher:
                 if message is None:
                     break
                 room -= self._claim(line, message, now_ms)
-            if line.more[number] and len(lane) < MOST_IN_LANE // 10 and number not in line.reading:
+            if line.more[number] and len(lane) < self._most_in_lane // 10 and number not in line.reading:
                 self._read(carrier_id, line, number)
 
     def _claim(self, line: Line, message: Message, now_ms: int) -> int:
@@ -223,6 +228,7 @@ class Dispatcher:
         missing = missing_of(message)
         self._jobs[message.int_id] = Job(message, missing)
         self.sent += 1
+        self.handed(message, self._clock_ms())
         line.links.send(unit_of(message, missing))
 
     # -- the table --------------------------------------------------------------------
@@ -267,6 +273,7 @@ class Dispatcher:
         """The clock of the loop: later times that have come, carriers that are down, waits that are over."""
         ticks = 0
         while not self._stopping:
+            self.ticked_ms = self._clock_ms()
             await asyncio.sleep(TICK_S)
             now_ms = self._clock_ms()
             for carrier_id, line in list(self.lines.items()):
@@ -383,3 +390,7 @@ def unit_of(message: Message, missing: tuple[int, ...]) -> Unit:
         dcs=dcs,
         missing=missing,
     )
+
+
+def _nobody(message: Message, now_ms: int) -> None:
+    """Nobody measures."""

@@ -6,6 +6,7 @@ bisection and fails alone.
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,6 +36,7 @@ ORDER = (
     "orphans.add",
     "orphans.remove",
     "callbacks.add",
+    "callbacks.stage",
     "callbacks.later",
     "callbacks.remove",
     "inbound.add",
@@ -96,6 +98,9 @@ class Batch:
         self._steps: list[Step] = []
         # Told of the rows of one query once they are on disk: {"callbacks.add": sender.take}.
         self.watch: dict[str, Callable[[Sequence[Sequence[Any]]], None]] = {}
+        # Told of the seconds that each transaction took, from its hand-over to the disk.
+        self.took: Callable[[float], None] = _nobody
+        self._began_s = 0.0
         self._scheduled = False
         self._idle: list[asyncio.Future[None]] = []
         self.commits = 0
@@ -133,6 +138,7 @@ class Batch:
             self._tell_idle()
             return
         self._committing = changes
+        self._began_s = time.perf_counter()
         try:
             self._steps = assemble(changes)
             self._db.write(self._steps, self._ended)
@@ -145,6 +151,7 @@ class Batch:
         if results is not None:
             self.commits += 1
             self.changes += len(changes)
+            self.took(time.perf_counter() - self._began_s)
             self._book(changes, results)
         elif isinstance(error, Broken | Unfit) and len(changes) > 1:
             middle = len(changes) // 2
@@ -179,3 +186,7 @@ class Batch:
         for future in waiters:
             if not future.done():
                 future.set_result(None)
+
+
+def _nobody(seconds: float) -> None:
+    """Nobody measures."""
