@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlencode
 
 from heliograph.core.tariffs import Prices, Zone
 from heliograph.services import accounts, carriers, ledgers, outcomes, routes, tariffs
+from heliograph.services.backlogs import measure
 from heliograph.services.outcomes import Outcome
 from heliograph.simulator.behaviour import Profile
 from heliograph.simulator.server import Simulator, SubmitRecord
@@ -53,15 +54,22 @@ class Program:
     """``heliograph serve`` in a folder; always ended by its pid."""
 
     def __init__(
-        self, folder: Path, *arguments: str, database: str | None = None, environment: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        *arguments: str,
+        database: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        under: tuple[str, ...] = (),
     ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.process: asyncio.subprocess.Process | None = None
         self.host, self.port = "127.0.0.1", 0
         self.told: list[str] = []
+        self.up = asyncio.Event()  # as heliograph.cli.drill_load has it
         self._arguments = [*arguments, *(("--database", database) if database else ())]
         self._environment = environment or {}
+        self._under = under  # a program that runs it, such as strace
 
     async def __aenter__(self) -> "Program":
         await self.start()
@@ -77,6 +85,11 @@ class Program:
         return self.process.pid
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        return self.host, self.port
+
+    @property
     def log(self) -> str:
         """Everything that it has logged, all starts together."""
         return (self.folder / "log").read_text()
@@ -88,7 +101,7 @@ class Program:
         own = {"HELIOGRAPH_CALLBACKS_ALLOW_PRIVATE": "127.0.0.0/8", "HELIOGRAPH_CALLBACKS_RETRY_S": "1"}
         with (self.folder / "log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
+                *(*self._under, sys.executable),
                 *("-m", "heliograph", "serve", "--http", "127.0.0.1:0", "--data", str(self.data), *self._arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
@@ -105,6 +118,7 @@ class Program:
             self.told = [first]
             while "--demo" in self._arguments and "Ctrl-C" not in self.told[-1]:
                 self.told.append((await self.process.stdout.readline()).decode())
+        self.up.set()
 
     async def kill(self) -> None:
         """SIGKILL, and gone."""
@@ -115,6 +129,7 @@ class Program:
         return await self._end(signal.SIGTERM)
 
     async def _end(self, number: signal.Signals) -> int:
+        self.up.clear()
         process = self.process
         if process is None:
             return 0
@@ -289,6 +304,33 @@ async def read_books(database: str, login: str = LOGIN) -> Books:
             (await db.one("backlog.orphans") or (0,))[0],
             await db.all("inbound.latest", 2**62, 100),
         )
+    finally:
+        await db.close()
+
+
+async def drained(database: str, carrier: Carrier | None = None) -> None:
+    """Wait until nothing is left in the queue, at the carrier or to be told."""
+    db = await open_database(database)
+    try:
+        async with asyncio.timeout(30):
+            while True:
+                stats = carrier.simulator.stats() if carrier is not None else {}
+                if not stats.get("waiting") and not stats.get("due"):
+                    backlog = await measure(db, 2**60)
+                    if not backlog.callbacks and not backlog.lines:
+                        return
+                await asyncio.sleep(0.05)
+    finally:
+        await db.close()
+
+
+async def reached(database: str, text: str, status: int) -> None:
+    """Wait until a text stands at a status in the store (the API would refuse to be asked so often)."""
+    db = await open_database(database)
+    try:
+        async with asyncio.timeout(20):
+            while status not in [each.status async for each in outcomes.read_all(db) if each.text == text]:
+                await asyncio.sleep(0.02)
     finally:
         await db.close()
 
