@@ -20,7 +20,7 @@ def render(callback: Callback, message: Message, account: Account) -> bytes:
     t = time.gmtime(at_ms // 1000 + offset_min(account.settings.tz, at_ms) * 60)
     stamp = f"{t.tm_mday:02d}.{t.tm_mon:02d}.{t.tm_year % 100:02d}+{t.tm_hour:02d}%3A{t.tm_min:02d}%3A{t.tm_sec:02d}"
     parts = [
-        f"id={message.id}&phone={message.phone}&status={callback.status}&time={stamp}&ts={at_ms // 1000}",
+        f"id={_escape(message.id)}&phone={_escape(message.phone)}&status={callback.status}&time={stamp}&ts={at_ms // 1000}",
         f"&err={callback.err}" if callback.err else "",
         f"&cnt={message.parts}&type={message.kind}&cost={format_money(message.cost)}&flag={message.flags & PUBLIC_FLAGS}",
         f"&sender={_escape(message.sender)}",

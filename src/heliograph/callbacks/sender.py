@@ -20,6 +20,7 @@ MOST_HELD = 20_000  # rows in memory; the rest waits in the table
 MOST_PER_HOST = 2_000
 PAGE = 1_000
 TICK_S = 1.0
+FAR_MS = 2**62
 OK = frozenset({200, 404})  # 404 counts as told, too (seed 001)
 
 
@@ -36,6 +37,9 @@ class Sender:
         # Rows that left memory while a page was being read: the page may show them as they were.
         self._settled: set[int] = set()
         self._busy: dict[int, deque[tuple[Callback, Target]]] = {}
+        # Messages of which older news is to be told again later, with its id and time: what is newer waits behind it.
+        self._stalled: dict[int, tuple[int, int]] = {}
+        self._wake_ms = FAR_MS
         self._more = True
         self._after = 0
         self._reading = False
@@ -58,8 +62,13 @@ class Sender:
         """Hold a row in memory when there is room; whether it is held."""
         if callback.id in self._held:
             return True
-        account = self._callbacks.find_account(callback)
         now_ms = self._clock_ms()
+        older_id, again_ms = self._stalled.get(callback.int_id, (FAR_MS, 0))
+        if callback.id > older_id and now_ms < again_ms:
+            return True  # in the table as well, it is read with the older one
+        if callback.id == older_id:
+            del self._stalled[callback.int_id]
+        account = self._callbacks.find_account(callback)
         if account is None:
             self._callbacks.drop(callback, "the account wants no callbacks", now_ms)
             return True
@@ -148,6 +157,7 @@ class Sender:
         detail = f"{answer.status or answer.error} in {answer.took_ms} ms"
         still_open = self._callbacks.record(callback, ok, detail, now_ms, lambda: self._let_go(callback))
         if still_open is not None:
+            self._stalled[callback.int_id] = (callback.id, still_open.due_ms)
             self._next_due(still_open.due_ms)
         self._ended(callback, target, answered=answer.status != 0)
 
@@ -160,7 +170,9 @@ class Sender:
     def _ended(self, callback: Callback, target: Target, answered: bool) -> None:
         self._hosts.ended(target.origin, answered, self._clock_ms())
         behind = self._busy.pop(callback.int_id)
-        if behind:
+        if behind and callback.int_id in self._stalled:
+            self._held.difference_update(newer.id for newer, _ in behind)
+        elif behind:
             queue = self._waiting.setdefault(target.origin, deque())
             queue.extendleft(reversed(behind))
         self._pump_soon()
@@ -168,10 +180,14 @@ class Sender:
     # -- the table ----------------------------------------------------------------
     def _next_due(self, due_ms: int) -> None:
         """A row has a later time: look at the table then."""
-        delay_s = max(0.0, (due_ms - self._clock_ms()) / 1000)
-        asyncio.get_running_loop().call_later(min(delay_s, 3600.0), self._look_again)
+        if due_ms < self._wake_ms:
+            self._wake_ms = due_ms
+            delay_s = max(0.0, (due_ms - self._clock_ms()) / 1000)
+            asyncio.get_running_loop().call_later(min(delay_s, 3600.0), self.look)
 
-    def _look_again(self) -> None:
+    def look(self) -> None:
+        """Look at the table: a later time has come, or a large request has become valid."""
+        self._wake_ms = FAR_MS
         self._more = True
         self._pump_soon()
 
@@ -180,7 +196,8 @@ class Sender:
         try:
             self._more = False
             self._settled.clear()
-            rows = await self._callbacks.read_due(self._clock_ms(), self._after, PAGE)
+            now_ms = self._clock_ms()
+            rows = await self._callbacks.read_due(now_ms, self._after, PAGE)
             passed_over = False
             for callback in rows:
                 if callback.id not in self._settled:
@@ -193,10 +210,10 @@ class Sender:
                 if passed_over:
                     await asyncio.sleep(TICK_S)
                     self._more = True
-                elif not rows:
-                    due_ms = await self._callbacks.next_due()
+                else:
+                    due_ms = await self._callbacks.next_due(now_ms)
                     if due_ms is not None:
-                        self._next_due(max(due_ms, self._clock_ms() + 1000))
+                        self._next_due(due_ms)
         except Exception:
             log.exception("callbacks_read_failed")
             self._more = True

@@ -120,28 +120,20 @@ def make_message(
     )
 
 
-def spread_due(message: Message, submission: Submission, index: int, count: int) -> None:
-    """Stretch a mailing over ``period_s`` in portions every ``freq_s`` (spec sending 2, period and freq)."""
-    if submission.period_s and count > 1:
-        freq_s = submission.freq_s or 3600
-        portions = max(1, submission.period_s // freq_s)
-        shift_ms = index * portions // count * freq_s * 1000
-        message.send_ms += shift_ms
-        message.expires_ms += shift_ms
-
-
 def rows_of(
     message: Message, account: Account, desk: Desk, *, told: bool, staged: bool = False
 ) -> list[tuple[str, Row]]:
     """The rows of a new message; ``told`` lets a final status reach the customer's handler.
 
-    The charge of a staged message is not among them: one row charges the whole request at its end.
+    The charge of a staged message is not among them: one row charges the whole request at its end; and its news waits in
+    the table, told to nobody before.
     """
     rows: list[tuple[str, Row]] = [accept_row(message)]
     if message.status == Status.WAITING:
         rows.append(("queue.add", (message.int_id, message.carrier_id, message.lane, message.send_ms)))
     elif told:
-        rows.extend(callback_rows(message, account, desk))
+        news = callback_rows(message, account, desk)
+        rows.extend(("callbacks.stage", row) for _, row in news) if staged else rows.extend(news)
     if message.cost and not staged:
         row = (account.id, message.created_ms, "charge", -message.cost, 1, message.int_id, 1, "")
         rows.append(("ledger.add", row))

@@ -48,9 +48,9 @@ class Callbacks:
         """News that is due, in the order of its making, behind the id ``after``."""
         return [callback_of(row) for row in await self._desk.db.all("callbacks.due", now_ms, after, limit)]
 
-    async def next_due(self) -> int | None:
-        """When the next news is due."""
-        row = await self._desk.db.one("callbacks.next_due")
+    async def next_due(self, after_ms: int) -> int | None:
+        """When the next news is due, of what is not due at ``after_ms``."""
+        row = await self._desk.db.one("callbacks.next_due", after_ms)
         return row[0] if row else None
 
     def find_account(self, callback: Callback) -> Account | None:

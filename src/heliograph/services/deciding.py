@@ -1,6 +1,7 @@
 """What becomes of one recipient, decided once for every door: number, sender, limits, hours, price, route (design section 4)."""
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 import msgspec
@@ -35,18 +36,24 @@ class Decision(msgspec.Struct):
     route: Route | None = None
     due_ms: int = 0
 
+    def refuse(self, reason: Reason) -> None:
+        """It does not go out, so it costs nothing."""
+        self.reason, self.cost, self.route = reason, 0, None
+
 
 class Decider:
-    """Decides the recipients of one submission against one snapshot; remembers the last prepared text."""
+    """Decides the ``count`` recipients of one submission against one snapshot; remembers the last prepared text."""
 
-    def __init__(self, account: Account, submission: Submission, snapshot: Snapshot, now_ms: int) -> None:
+    def __init__(self, account: Account, submission: Submission, snapshot: Snapshot, now_ms: int, count: int) -> None:
         self.account = account
         self.submission = submission
         self.snapshot = snapshot
         self.now_ms = now_ms
         self._written: str | None = None
         self._text: Text
-        self._single = len(submission.recipients) == 1
+        self._count = count
+        self._single = count == 1
+        self._seen: set[tuple[str, str]] = set()
         self._prices = snapshot.prices.get(account.tariff_id)
 
     def text_of(self, recipient: Recipient) -> Text:
@@ -57,29 +64,37 @@ class Decider:
             self._written = recipient.text
         return self._text
 
-    def decide(self, recipient: Recipient, pick: int, quotas: Quotas | None, ahead: int = 0) -> Decision:
-        """The decision for one recipient. ``pick`` spreads routes of equal priority; without ``quotas`` nothing is
-        counted (a price query)."""
+    def decide(self, recipient: Recipient, pick: int, quotas: Quotas | None, index: int) -> Decision | None:
+        """The decision for the recipient at ``index``; None when it repeats a number with the same text (spec sending 3.1:
+        send once). ``pick`` spreads routes of equal priority; without ``quotas`` nothing is counted (a price query)."""
         text = self.text_of(recipient)
         sender = self._sender(recipient)
         phone = normalize(recipient.given, self.snapshot.plan)
+        if not self._single:
+            key = (phone or recipient.given, text.text)
+            if key in self._seen:
+                return None
+            self._seen.add(key)
         if phone is None:
             return Decision(recipient.given, recipient.given, text, sender, Reason.BAD_NUMBER)
         place = self.snapshot.plan.ranges.lookup(phone)
         decision = Decision(recipient.given, phone, text, sender, None, place.mccmnc if place else "0")
         reason = self._refuse(decision, place)
-        if reason is None and quotas is not None:
-            reason = quotas.check(
-                self.account, phone, text.text, self.submission.user_ip, self.now_ms, 0 if self._single else ahead
-            )
         if reason is None:
             reason = self._price_and_route(decision, place, pick)
         if reason is None:
-            reason = self._schedule(decision, recipient, place)
-        decision.reason = reason
+            reason = self._schedule(decision, recipient, place, index)
+        if reason is None and quotas is not None:
+            reason = quotas.admit(self.account, phone, text.text, self.submission.user_ip, self.now_ms)
         if reason is not None:
-            decision.cost = 0
+            decision.refuse(reason)
         return decision
+
+    def withdraw(self, decisions: Iterable[Decision], quotas: Quotas) -> None:
+        """Take what was admitted back from the counts: the request comes to nothing."""
+        for decision in decisions:
+            if decision.reason is None:
+                quotas.withdraw(self.account, decision.phone, decision.text.text, self.submission.user_ip, self.now_ms)
 
     def _sender(self, recipient: Recipient) -> str:
         name = recipient.sender if recipient.sender is not None else self.submission.sender
@@ -133,12 +148,12 @@ class Decider:
         decision.cost = prices.of(kind) * decision.text.parts
         return None
 
-    def _schedule(self, decision: Decision, recipient: Recipient, place: Place | None) -> Reason | None:
+    def _schedule(self, decision: Decision, recipient: Recipient, place: Place | None, index: int) -> Reason | None:
         submission, settings = self.submission, self.account.settings
         due_ms = submission.send_ms
         if recipient.zone_min is not None and submission.zone_min is not None:
             due_ms += (submission.zone_min - recipient.zone_min) * 60_000
-        decision.due_ms = due_ms = max(due_ms, self.now_ms)
+        decision.due_ms = due_ms = max(due_ms, self.now_ms) + self._stretch(index)
         if settings.hours and submission.kind not in (Kind.HLR, Kind.PING):
             local = place.tz if settings.hours_local and place else offset_min(settings.tz, due_ms)
             opening_ms = find_opening(settings.hours, due_ms, local)
@@ -146,6 +161,14 @@ class Decider:
                 return Reason.OUTSIDE_HOURS
             decision.due_ms = opening_ms
         return None
+
+    def _stretch(self, index: int) -> int:
+        """Milliseconds after the first: a mailing over ``period_s``, in portions every ``freq_s`` (spec sending 2)."""
+        if not self.submission.period_s or self._single:
+            return 0
+        freq_s = self.submission.freq_s or 3600
+        portions = max(1, self.submission.period_s // freq_s)
+        return index * portions // self._count * freq_s * 1000
 
 
 @lru_cache(maxsize=1024)

@@ -9,11 +9,13 @@ from heliograph.core.accounts import Account
 from heliograph.core.limits import Days, Rate, Recent, Runs
 from heliograph.core.messages import decode_extra
 from heliograph.core.reasons import Reason
+from heliograph.core.status import Status
 from heliograph.core.zones import offset_min
 from heliograph.store.database import Database
 
 DAY_MS = 86_400_000
 TEXT, ADDRESS = "text", "address"
+REFUSED = frozenset({Status.BAD_NUMBER, Status.DENIED, Status.NO_MONEY, Status.UNREACHABLE})
 
 
 def fingerprint(*parts: str) -> int:
@@ -22,7 +24,7 @@ def fingerprint(*parts: str) -> int:
 
 
 class Quotas:
-    """The counters of all accounts. ``check`` decides, ``count`` notes what was accepted."""
+    """The counters of all accounts."""
 
     def __init__(self, flood: int = 50, flood_gap_s: float = 30.0) -> None:
         self._days = Days()
@@ -31,19 +33,14 @@ class Quotas:
         self.requests = Recent()
         self._rates: dict[int, Rate] = {}
 
-    def check(
-        self, account: Account, phone: str, text: str, user_ip: str, now_ms: int, ahead: int = 0
-    ) -> Reason | None:
-        """Why one more message is too many; ``ahead`` are messages of the same request already let through."""
+    def admit(self, account: Account, phone: str, text: str, user_ip: str, now_ms: int) -> Reason | None:
+        """Why one more message is too many; None when it is not, and then it counts until ``withdraw``."""
         settings = account.settings
         if not self._runs.take((account.id, phone), now_ms):
             return Reason.FLOOD
-        if settings.no_duplicates and not self.copies.add(fingerprint(str(account.id), phone, text), now_ms):
-            return Reason.DUPLICATE
-        if not (settings.day_limit or settings.number_limit or settings.text_limit or settings.ip_limit):
-            return None
-        counts = self._today(account, now_ms)
-        if settings.day_limit and counts.get("", 0) + ahead >= settings.day_limit:
+        limited = settings.day_limit or settings.number_limit or settings.text_limit or settings.ip_limit
+        counts = self._today(account, now_ms) if limited else {}
+        if settings.day_limit and counts.get("", 0) >= settings.day_limit:
             return Reason.DAY_LIMIT
         if settings.number_limit and counts.get(phone, 0) >= settings.number_limit:
             return Reason.NUMBER_LIMIT
@@ -51,13 +48,20 @@ class Quotas:
             return Reason.NUMBER_LIMIT
         if settings.ip_limit and user_ip and counts.get((ADDRESS, user_ip), 0) >= settings.ip_limit:
             return Reason.NUMBER_LIMIT
+        if settings.no_duplicates and not self.copies.add(fingerprint(str(account.id), phone, text), now_ms):
+            return Reason.DUPLICATE
+        if limited:
+            self._note(counts, account, phone, text, user_ip)
         return None
 
-    def count(self, account: Account, phone: str, text: str, user_ip: str, now_ms: int) -> None:
-        """Note an accepted message in the counts of the day."""
-        settings = account.settings
-        if settings.day_limit or settings.number_limit or settings.text_limit or settings.ip_limit:
-            self._note(self._today(account, now_ms), account, phone, text, user_ip)
+    def withdraw(self, account: Account, phone: str, text: str, user_ip: str, now_ms: int) -> None:
+        """Take an admitted message back: its request was refused after all, so nothing of it was sent."""
+        if account.settings.no_duplicates:
+            self.copies.discard(fingerprint(str(account.id), phone, text))
+        counts = self._today(account, now_ms)
+        for key in ("", phone, (TEXT, phone, text), (ADDRESS, user_ip)):
+            if counts.get(key, 0) > 0:
+                counts[key] -= 1
 
     def is_fast(self, account: Account, now_ms: int) -> bool:
         """Whether one more single text of this account still travels in the first lane."""
@@ -82,13 +86,21 @@ class Quotas:
             counts[ADDRESS, user_ip] = counts.get((ADDRESS, user_ip), 0) + 1
 
     async def rebuild(self, db: Database, accounts: list[Account], now_ms: int) -> None:
-        """Count anew what the store holds: the last minute's requests, and today's messages where a limit asks."""
+        """Count anew what the store holds: the last minute's requests and copies, and today's messages where a limit asks.
+
+        Of a longer run of quick messages to one number only the last minute counts.
+        """
+        strict = {account.id for account in accounts if account.settings.no_duplicates}
         first = await find_first(db, now_ms - 60_000)
         async for page in db.pages("messages.since", first):
-            for _, account_id, phone, print_, created_ms in page:
+            for _, account_id, phone, print_, created_ms, status, text in page:
+                self._runs.take((account_id, phone), created_ms)
+                if status in REFUSED:
+                    continue
                 if print_:
                     self.requests.add(print_, created_ms)
-                self._runs.take((account_id, phone), created_ms)
+                if account_id in strict:
+                    self.copies.add(fingerprint(str(account_id), phone, text), created_ms)
         for account in accounts:
             s = account.settings
             if not (s.day_limit or s.number_limit or s.text_limit or s.ip_limit):

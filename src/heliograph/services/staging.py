@@ -13,7 +13,7 @@ from heliograph.core.accounts import Account
 from heliograph.core.messages import LANE_BULK, Accepted, Recipient, Submission
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.services.batch import Change
-from heliograph.services.births import answer_of, make_message, reason_of, rows_of, spread_due
+from heliograph.services.births import answer_of, make_message, reason_of, rows_of
 from heliograph.services.deciding import Decider, Decision
 from heliograph.services.desk import Desk, Row
 from heliograph.services.quotas import Quotas
@@ -59,6 +59,7 @@ class Staging:
             answer = Refusal(reason_of(error))
         if isinstance(answer, Refusal):
             self._quotas.requests.discard(request.print)
+            request.withdraw(self._quotas)
         done(answer)
         if isinstance(answer, Accepted):
             self.activated(request.carriers)
@@ -69,7 +70,10 @@ class Staging:
         try:
             if request.reserved:
                 self._desk.purses.release(request.account.id, request.reserved)
-            await sweep(self._desk, request.first_id, request.last_id)
+            await request.finish()
+            # When the store went away during the last commit nobody knows yet whether the request became valid.
+            if any(row[0] == request.first_id for row in await self._desk.db.all("staged.all")):
+                await sweep(self._desk, request.first_id, request.last_id)
         except Exception:
             # The row in `staged` still hides the rest; the next start sweeps it.
             log.exception("sweep_failed")
@@ -103,7 +107,8 @@ class _Request:
         self._recipients = recipients
         self._now_ms = now_ms
         self._decisions: list[Decision] = []
-        self._seen: set[tuple[str, str]] = set()
+        self._decider = Decider(account, submission, desk.snapshots.current, now_ms, len(recipients))
+        self._under_way: list[asyncio.Future[None]] = []
         self._sequence = 0 if submission.id else desk.take_id(account.id)
         self._id = submission.id or str(self._sequence)
         self._test = submission.test or account.settings.test
@@ -113,9 +118,8 @@ class _Request:
         desk = self._desk
         row = (self.first_id, self.last_id, self.account.id, self._now_ms)
         commit = self._commit([("staged.begin", row)])
-        decider = Decider(self.account, self._submission, desk.snapshots.current, self._now_ms)
         for start in range(0, len(self._recipients), PORTION):
-            rows = self._decide(decider, quotas, start)
+            rows = self._decide(quotas, start)
             await commit
             if rows is None:
                 return Refusal(Reason.NO_MONEY)
@@ -131,31 +135,33 @@ class _Request:
         balance = desk.purses.left(self.account.id)
         return answer_of(self._decisions, self._id, self.reserved, balance, self._test)
 
-    def _decide(self, decider: Decider, quotas: Quotas, start: int) -> list[tuple[str, Row]] | None:
+    def withdraw(self, quotas: Quotas) -> None:
+        """Nothing of it counts."""
+        self._decider.withdraw(self._decisions, quotas)
+
+    async def finish(self) -> None:
+        """Wait for what is still on its way to disk, so that nothing comes behind the sweep."""
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+
+    def _decide(self, quotas: Quotas, start: int) -> list[tuple[str, Row]] | None:
         """The rows of one portion, its money reserved; None when there is not enough of it."""
         submission, desk = self._submission, self._desk
         rows: list[tuple[str, Row]] = []
         cost = 0
         count = len(self._recipients)
         for index in range(start, min(start + PORTION, count)):
-            decision = decider.decide(self._recipients[index], self.first_id + index, quotas, index)
-            key = (decision.phone, decision.text.text)
-            if key in self._seen:
+            decision = self._decider.decide(self._recipients[index], self.first_id + index, quotas, index)
+            if decision is None:
                 continue
-            self._seen.add(key)
             self._decisions.append(decision)
             cost += decision.cost
             int_id = self.first_id + index
-            # One row of the whole carries the request's fingerprint; the guard against repeats needs no more.
-            print_ = self.print if index == 0 else 0
             message = make_message(
-                self.account, submission, decision, int_id, self._id, LANE_BULK, self._now_ms, print_, self._test
+                self.account, submission, decision, int_id, self._id, LANE_BULK, self._now_ms, self.print, self._test
             )
-            spread_due(message, submission, index, count)
             rows.extend(rows_of(message, self.account, desk, told=True, staged=True))
             if decision.reason is None:
                 self.carriers.add(message.carrier_id)
-                quotas.count(self.account, message.phone, message.text, submission.user_ip, self._now_ms)
         if cost and not self._test:
             if not desk.purses.reserve(self.account.id, cost):
                 return None
@@ -166,7 +172,8 @@ class _Request:
         """One short transaction: the charge of the whole, and the row that hid it gone."""
         rows: list[tuple[str, Row]] = [("staged.end", (self.first_id,))]
         if self.reserved:
-            count = sum(1 for decision in self._decisions if decision.reason is None)
+            # Counted by ids, so that the charge of any of its messages can be found (sql/traces.sql).
+            count = len(self._recipients)
             charge = (self.account.id, self._now_ms, "charge", -self.reserved, 1, self.first_id, count, "")
             rows.append(("ledger.add", charge))
         await self._commit(rows, -self.reserved, self._sequence)
@@ -184,6 +191,8 @@ class _Request:
                 future.set_exception(error)
 
         account_id = self.account.id if amount or last_id else 0
+        self._under_way = [each for each in self._under_way if not each.done()]
+        self._under_way.append(future)
         self._desk.batch.add(Change(rows, done, account_id, amount, last_id))
         return future
 

@@ -64,6 +64,7 @@ class Statuses:
             return
         message = desk.messages.get(message.int_id) or message
         desk.hold(message)
+        before = (message.flags, message.status, message.err, message.changed_ms, message.refunded)
         message.flags |= Flag.DELETED
         rows: list[tuple[str, Row]] = []
         amount = 0
@@ -78,4 +79,11 @@ class Statuses:
                 rows.append(("ledger.add", ledger))
         state = (message.flags, message.status, message.err, message.changed_ms, message.refunded, message.int_id)
         rows.append(("messages.delete", state))
-        desk.add(message, rows, lambda error: done(error is None), amount)
+
+        def settled(error: Exception | None) -> None:
+            if error is not None:
+                message.flags, message.status, message.err, message.changed_ms, message.refunded = before
+                desk.purses.release(account.id, -amount)
+            done(error is None)
+
+        desk.add(message, rows, settled, amount)

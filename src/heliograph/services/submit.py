@@ -15,7 +15,6 @@ from heliograph.services.births import (
     print_of,
     reason_of,
     rows_of,
-    spread_due,
     unique,
     verdict_of,
 )
@@ -62,30 +61,32 @@ class Submitting:
         if len(recipients) > STAGE_OVER:
             self._staging.start(account, submission, recipients, now_ms, print_, done)
             return
-        decider = Decider(account, submission, desk.snapshots.current, now_ms)
+        decider = Decider(account, submission, desk.snapshots.current, now_ms, len(recipients))
         first_int_id = desk.take_int_ids(len(recipients))
-        decisions = []
-        passed = 0
-        for offset, recipient in enumerate(recipients):
-            decision = decider.decide(recipient, first_int_id + offset, self._quotas, passed)
-            passed += decision.reason is None
-            decisions.append(decision)
+        decisions: list[Decision] = []
+        try:
+            for offset, recipient in enumerate(recipients):
+                decision = decider.decide(recipient, first_int_id + offset, self._quotas, offset)
+                if decision is not None:
+                    decisions.append(decision)
+        except Refused:
+            decider.withdraw(decisions, self._quotas)
+            raise
         total = sum(decision.cost for decision in decisions)
         test = submission.test or account.settings.test
         if not test and not desk.purses.reserve(account.id, total):
             total = 0
+            decider.withdraw(decisions, self._quotas)
             for decision in decisions:
                 if decision.reason is None:
-                    decision.reason, decision.cost = Reason.NO_MONEY, 0
-        self._store(account, submission, decisions, first_int_id, now_ms, print_, 0 if test else total, test, done)
+                    decision.refuse(Reason.NO_MONEY)
+        self._store(decider, decisions, first_int_id, print_, 0 if test else total, test, done)
 
     def _store(
         self,
-        account: Account,
-        submission: Submission,
+        decider: Decider,
         decisions: list[Decision],
         first_int_id: int,
-        now_ms: int,
         print_: int,
         total: int,
         test: bool,
@@ -93,6 +94,7 @@ class Submitting:
     ) -> None:
         """Write everything in one change and answer when it is on disk."""
         desk, quotas = self._desk, self._quotas
+        account, submission, now_ms = decider.account, decider.submission, decider.now_ms
         last_id = 0 if submission.id else desk.take_id(account.id)
         id_ = submission.id or str(last_id)
         lane = choose_lane(account, submission, len(decisions), quotas, now_ms)
@@ -103,16 +105,14 @@ class Submitting:
             message = make_message(
                 account, submission, decision, first_int_id + offset, id_, lane, now_ms, 0 if refused else print_, test
             )
-            spread_due(message, submission, offset, len(decisions))
             rows.extend(rows_of(message, account, desk, told=not refused or test))
             messages.append(message)
-            if decision.reason is None:
-                quotas.count(account, message.phone, message.text, submission.user_ip, now_ms)
 
         def settled(error: Exception | None) -> None:
             if error is not None or refused:
                 quotas.requests.discard(print_)
             if error is not None:
+                decider.withdraw(decisions, quotas)
                 if total:
                     desk.purses.release(account.id, total)
                 done(Refusal(reason_of(error)))
@@ -140,8 +140,9 @@ class Submitting:
             recipients = unique(submission.recipients)
             if not recipients:
                 raise Refused(Reason.BAD_PARAMETERS, "no recipients")
-            decider = Decider(account, submission, self._desk.snapshots.current, now_ms)
-            decisions = [decider.decide(recipient, now_ms + i, None) for i, recipient in enumerate(recipients)]
+            decider = Decider(account, submission, self._desk.snapshots.current, now_ms, len(recipients))
+            asked = (decider.decide(recipient, now_ms + i, None, i) for i, recipient in enumerate(recipients))
+            decisions = [decision for decision in asked if decision is not None]
         except Refused as refused:
             return Refusal(refused.reason, refused.detail)
         if all(decision.reason is not None for decision in decisions):

@@ -3,6 +3,10 @@
 -- name: add
 INSERT INTO callbacks (id, int_id, account_id, status, err, at_ms, due_ms, tries) VALUES (?, ?, ?, ?, ?, ?, ?, 0)
 
+-- News of a large request that is still being written: a name of its own, so that nobody is told of it yet.
+-- name: stage
+INSERT INTO callbacks (id, int_id, account_id, status, err, at_ms, due_ms, tries) VALUES (?, ?, ?, ?, ?, ?, ?, 0)
+
 -- name: later
 UPDATE callbacks SET due_ms = ?, tries = ? WHERE id = ?
 
@@ -16,7 +20,7 @@ WHERE c.due_ms <= ? AND c.id > ?
 ORDER BY c.id LIMIT ?
 
 -- name: next_due
-SELECT min(due_ms) FROM callbacks
+SELECT min(due_ms) FROM callbacks WHERE due_ms > ?
 
 -- name: last
 SELECT coalesce(max(id), 0) FROM callbacks

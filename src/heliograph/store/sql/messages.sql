@@ -41,7 +41,7 @@ SELECT coalesce(max(int_id), 0) FROM messages
 SELECT int_id, created_ms FROM messages WHERE int_id >= ? ORDER BY int_id LIMIT 1
 
 -- name: since
-SELECT int_id, account_id, phone, fingerprint, created_ms FROM messages WHERE int_id >= ? ORDER BY int_id
+SELECT int_id, account_id, phone, fingerprint, created_ms, status, text FROM messages WHERE int_id >= ? ORDER BY int_id
 
 -- name: today
 SELECT phone, text, extra FROM messages WHERE int_id >= ? AND account_id = ? AND status NOT IN (22, 23, 24, 25)
