@@ -24,6 +24,7 @@ from heliograph.callbacks.sender import Sender
 from heliograph.config import Config, ConfigError, Options, settle, split_listen
 from heliograph.core.messages import Message
 from heliograph.core.numbers import normalize
+from heliograph.core.reasons import Refused
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
 from heliograph.gateways.http import HttpDoor
@@ -339,6 +340,7 @@ class DemoCarrier:
 async def _serve(config: Config, options: Options) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    logs.watch(loop)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     carrier = DemoCarrier() if options.demo else None
@@ -349,7 +351,10 @@ async def _serve(config: Config, options: Options) -> None:
         try:
             if carrier is not None:
                 secrets = Secrets.open(config.data)
-                await demo.prepare(heliograph.db, secrets, config.demo, carrier.address, clock_ms())
+                try:
+                    await demo.prepare(heliograph.db, secrets, config.demo, carrier.address, clock_ms())
+                except Refused as refused:
+                    raise ConfigError(f"[demo]: {refused}") from None
             await heliograph.open()
             await heliograph.listen(free=options.demo and options.http is None)
         except BaseException:
