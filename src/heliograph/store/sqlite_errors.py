@@ -33,7 +33,8 @@ def explain(error: Exception, name: str) -> StoreError:
     primary = code & 0xFF
     if primary in _BUSY:
         return Busy(f"{name}: another process holds the store")
-    if primary == sqlite3.SQLITE_FULL:
+    # SQLite knows ENOSPC alone as a full disk; a quota or a limit of file sizes comes as a write that failed.
+    if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_WRITE:
         return Full(f"{name}: the disk of the store is full; make room, nothing of this was kept")
     if primary == sqlite3.SQLITE_IOERR:
         return Lost(f"{name}: the disk of the store failed ({error})")
