@@ -1,0 +1,224 @@
+"""What is measured, step by step; each returns its runs by name (README.md says what each is)."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import marks
+from bench.blast import find_ceilings
+from bench.children import Tool, forget_peak, memory_mb
+from bench.installation import Figures, Installation
+from bench.preparation import BULK, CODES
+from bench.stores import Stores
+
+Runs = dict[str, list[Figures]]
+IDLE_S = 2.0
+BULK_S = 12.0  # how long a bulk load lasts beside the codes
+LEAD_S = 2.0  # and how long before the first code it begins
+MAILING = 50_000
+
+
+@dataclass
+class Plan:
+    """What the command line asks for."""
+
+    folder: Path
+    stores: Stores
+    runs: int = 3
+    scale: float = 1.0
+    levels: tuple[int, ...] = (1, 32, 128)
+    tell: Callable[[str], None] = print
+
+    def count(self, n: int) -> int:
+        """So many texts, made fewer or more by --scale."""
+        return max(20, int(n * self.scale))
+
+    def install(self) -> Installation:
+        """A new installation, to be used as a context."""
+        return Installation(self.folder / "installation", self.stores)
+
+
+def measure_start(plan: Plan) -> Runs:
+    """Program start to first accepted text; memory when nothing is going on."""
+    runs = []
+    for number in range(plan.runs):
+        plan.tell(f"start, run {number + 1}")
+        with plan.install() as installation:
+            time.sleep(IDLE_S)
+            runs.append({"start_s": installation.start_s, "idle_mb": memory_mb(installation.server.pid)})
+    return {"start": runs}
+
+
+def measure_singles(plan: Plan) -> Runs:
+    """One text per request over 1, 32 and 128 connections."""
+    runs: Runs = {}
+    with plan.install() as installation:
+        installation.warm_up()
+        for level in plan.levels:
+            n = plan.count(3_000 if level == 1 else 20_000)
+            for number in range(plan.runs):
+                plan.tell(f"one text a request, {level} connections, run {number + 1}")
+                runs.setdefault(f"{level} connections", []).append(installation.measure(n, level))
+    return runs
+
+
+def measure_slow_carrier(plan: Plan) -> Runs:
+    """A carrier that takes 50 ms for each answer: two links of window 100 allow 4,000 texts a second."""
+    runs = []
+    with plan.install() as installation:
+        installation.warm_up()
+        installation.carrier.ask(answer_s=0.05)
+        for number in range(plan.runs):
+            plan.tell(f"carrier of 50 ms, run {number + 1}")
+            runs.append(installation.measure(plan.count(10_000), 32))
+    return {"carrier of 50 ms": runs}
+
+
+def measure_codes(plan: Plan) -> Runs:
+    """Ten codes a second: alone, beside the bulk of a neighbour, beside the account's own bulk."""
+    runs: Runs = {}
+    with plan.install() as installation:
+        installation.warm_up()
+        for number in range(plan.runs):
+            plan.tell(f"codes alone, run {number + 1}")
+            runs.setdefault("alone", []).append(send_codes(installation, CODES))
+    for name, login in (("beside a neighbour's bulk", CODES), ("beside own bulk", BULK)):
+        for number in range(plan.runs):
+            plan.tell(f"codes {name}, run {number + 1}")
+            with plan.install() as installation:
+                installation.warm_up()
+                runs.setdefault(name, []).append(send_codes_beside_bulk(installation, login))
+    return runs
+
+
+def send_codes(installation: Installation, login: str) -> Figures:
+    """80 codes, ten a second, and how long each takes to its answer, the carrier and the callback."""
+    traffic = installation.observe(80, 8, login, rate=10)
+    return {
+        "answer_ms_p50": traffic.load["answer_ms"]["p50"],
+        "answer_ms_p99": traffic.load["answer_ms"]["p99"],
+        "arrival_ms_p50": traffic.carrier["late_ms"].get("p50"),
+        "arrival_ms_p99": traffic.carrier["late_ms"].get("p99"),
+        "callback_ms_p50": traffic.receiver["late_ms"].get("p50"),
+        "lost": traffic.load["accepted"] - traffic.carrier["unique"],
+    }
+
+
+def send_codes_beside_bulk(installation: Installation, login: str) -> Figures:
+    """The same while 32 connections send as fast as they are answered."""
+    tag = installation.new_tag()
+    bulk = installation.start_load(tag, 10_000_000, 32, seconds=BULK_S)
+    time.sleep(LEAD_S)
+    figures = send_codes(installation, login)
+    load = installation.finish_load(bulk)
+    installation.drain(tag, load["accepted"])
+    return figures | {"bulk_accepted_per_s": load["rate"]}
+
+
+def measure_mailing(plan: Plan) -> Runs:
+    """One request with 50,000 numbers, alone and with codes of another account beside it."""
+    runs: Runs = {}
+    n = plan.count(MAILING)
+    for number in range(plan.runs):
+        plan.tell(f"one request with {n:,} numbers, run {number + 1}")
+        with plan.install() as installation:
+            installation.warm_up()
+            runs.setdefault(f"{n:,} numbers", []).append(send_mailing(installation, n))
+        plan.tell(f"codes beside {n:,} numbers, run {number + 1}")
+        with plan.install() as installation:
+            installation.warm_up()
+            tag = request_mailing(installation, n)[0]
+            runs.setdefault("codes beside it", []).append(send_codes(installation, CODES))
+            installation.drain(tag, n)
+    return runs
+
+
+def request_mailing(installation: Installation, n: int) -> tuple[str, int, float]:
+    """Its tag, when it was sent (ns) and the seconds to its answer."""
+    tag = installation.new_tag()
+    phones = ",".join(f"{marks.PREFIX}{number:08d}" for number in range(n))
+    sent_ns = marks.now_ns()
+    installation.send(phones, marks.write(tag, f"{sent_ns:019d}"))
+    return tag, sent_ns, (marks.now_ns() - sent_ns) / 1e9
+
+
+def send_mailing(installation: Installation, n: int) -> Figures:
+    """Answer time, growth of memory, rates from the answer on."""
+    pid = installation.server.pid
+    forget_peak(pid)
+    before_mb, before = memory_mb(pid), installation.use()["server"]
+    tag, _, answer_s = request_mailing(installation, n)
+    carrier, receiver = installation.drain(tag, n)
+    spent_s = installation.use()["server"] - before
+    return {
+        "answer_s": answer_s,
+        "handed_over_per_s": span_rate(carrier),
+        "called_per_s": span_rate(receiver),
+        "growth_mb": memory_mb(pid, "VmHWM") - before_mb,
+        "server_cpu_us": spent_s * 1e6 / n,
+        "lost": n - carrier["unique"],
+        "doubled": carrier["twice"],
+        "not_called": n - receiver["unique"],
+    }
+
+
+def span_rate(seen: Figures) -> float:
+    """Texts a second between the first and the last one seen."""
+    took_s = (seen["last_ns"] - seen["first_ns"]) / 1e9
+    return seen["unique"] / took_s if took_s > 0 else 0.0
+
+
+def measure_tools(plan: Plan) -> Runs:
+    """What the carrier of the bench and the simulated carrier do alone: the tools must not be the limit."""
+    runs: Runs = {}
+    for number in range(plan.runs):
+        plan.tell(f"the tools alone, run {number + 1}")
+        with Tool("carrier", plan.folder / "tools.log") as carrier:
+            found = asyncio.run(find_ceilings(carrier.port, plan.count(50_000)))
+        runs.setdefault("the carrier of the bench", []).append(found)
+        command = ("--listen", "127.0.0.1:0", "--profile", "instant", "--control", "0")
+        runs.setdefault("the simulated carrier", []).append(simulate(plan, command))
+    return runs
+
+
+def simulate(plan: Plan, command: tuple[str, ...]) -> Figures:
+    """The ceiling of ``heliograph simulate``."""
+    from bench.children import Child
+
+    argv = [sys.executable, "-u", "-m", "heliograph", "simulate", *command]
+    with Child(argv, plan.folder / "tools.log") as simulator:
+        port = int(simulator.read_line().split("listens on ")[1].split(";")[0].rsplit(":", 1)[1])
+        return asyncio.run(find_ceilings(port, plan.count(20_000)))
+
+
+STEPS: dict[str, Callable[[Plan], Runs]] = {
+    "start": measure_start,
+    "singles": measure_singles,
+    "slow": measure_slow_carrier,
+    "codes": measure_codes,
+    "mailing": measure_mailing,
+    "tools": measure_tools,
+}
+TITLES = {
+    "start": "Start and idle",
+    "singles": "One text a request",
+    "slow": "A slow carrier, 32 connections",
+    "codes": "Ten codes a second",
+    "mailing": "One request with many numbers",
+    "tools": "The tools alone, SMPP window 100",
+}
+
+
+def run(plan: Plan, names: list[str]) -> dict[str, Runs]:
+    """All steps asked for, in order; a step that fails says so and the others go on."""
+    found: dict[str, Runs] = {}
+    for name in names:
+        try:
+            found[name] = STEPS[name](plan)
+        except (RuntimeError, OSError, json.JSONDecodeError) as error:
+            found[name] = {"failed": [{"why": str(error)}]}
+    return found

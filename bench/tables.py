@@ -1,0 +1,84 @@
+"""Results as tables: minimum, median and maximum over the runs."""
+
+import statistics
+from collections.abc import Iterable
+from typing import Any
+
+from bench.steps import TITLES, Runs
+from rich.console import Console
+from rich.table import Table
+
+NAMES = {
+    "start_s": ("start to first accepted text", "s", 2),
+    "idle_mb": ("memory at idle", "MB", 0),
+    "accepted_per_s": ("accepted", "/s", 0),
+    "arrived_per_s": ("arrived at the carrier", "/s", 0),
+    "called_per_s": ("called back", "/s", 0),
+    "answer_ms_p50": ("answer, p50", "ms", 1),
+    "answer_ms_p99": ("answer, p99", "ms", 1),
+    "arrival_ms_p50": ("at the carrier, p50", "ms", 1),
+    "arrival_ms_p99": ("at the carrier, p99", "ms", 1),
+    "callback_ms_p50": ("called back (carrier: 100 ms), p50", "ms", 1),
+    "bulk_accepted_per_s": ("bulk accepted meanwhile", "/s", 0),
+    "server_cpu_us": ("CPU of the server a text", "µs", 0),
+    "postgres_cpu_us": ("CPU of PostgreSQL a text", "µs", 0),
+    "peak_mb": ("peak memory", "MB", 0),
+    "answer_s": ("answer", "s", 2),
+    "handed_over_per_s": ("handed to the carrier", "/s", 0),
+    "growth_mb": ("growth of memory", "MB", 0),
+    "answered_per_s": ("answered", "/s", 0),
+    "receipts_per_s": ("receipts", "/s", 0),
+    "lost": ("lost", "", 0),
+    "doubled": ("doubled", "", 0),
+    "not_called": ("not called back", "", 0),
+    "refused": ("refused or unanswered", "", 0),
+}
+ALWAYS_ZERO = ("lost", "doubled", "not_called", "refused")
+
+
+def show(console: Console, machine: dict[str, Any], found: dict[str, Runs]) -> None:
+    """One table a step."""
+    console.print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    for step, runs_by_name in found.items():
+        table = Table(title=TITLES[step], title_justify="left")
+        table.add_column("load")
+        table.add_column("what")
+        for heading in ("min", "median", "max"):
+            table.add_column(heading, justify="right")
+        table.add_column("")
+        for name, runs in runs_by_name.items():
+            for number, (key, values) in enumerate(gather(runs)):
+                table.add_row(f"{name}, {len(runs)} x" if number == 0 else "", *describe(key, values))
+            table.add_section()
+        console.print(table)
+
+
+def gather(runs: list[dict[str, Any]]) -> Iterable[tuple[str, list[Any]]]:
+    """Figures by name; what must be zero only where it is not."""
+    for key in runs[0]:
+        values = [run[key] for run in runs if run.get(key) is not None]
+        if values and not (key in ALWAYS_ZERO and not any(values)):
+            yield key, values
+
+
+def describe(key: str, values: list[Any]) -> tuple[str, ...]:
+    """The cells of a row."""
+    if not all(isinstance(value, int | float) for value in values):
+        return key, "", str(values[0]), "", ""
+    title, unit, digits = NAMES.get(key, (key, "", 1))
+    if key in ALWAYS_ZERO:
+        title = f"[red]{title}[/]"
+    spread = (min(values), statistics.median(values), max(values))
+    return title, *(f"{value:,.{digits}f}" for value in spread), unit
+
+
+def find_faults(found: dict[str, Runs]) -> list[str]:
+    """Steps that failed and texts that were lost, doubled or not called back."""
+    faults = []
+    for step, runs_by_name in found.items():
+        for name, runs in runs_by_name.items():
+            for run in runs:
+                if "why" in run:
+                    faults.append(f"{step}: {run['why']}")
+                faults += [f"{step}, {name}: {run[key]} {NAMES[key][0]}" for key in ALWAYS_ZERO if run.get(key)]
+    return faults
