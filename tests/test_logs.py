@@ -130,7 +130,7 @@ async def talk(program: Program) -> None:
     await program.ask("send", **{**good, "phones": "79990000004", "time": TEXT, "valid": TEXT, "charset": TEXT})
     await program.ask("send", **{**good, "phones": TEXT, "sender": TEXT, "fmt": TEXT})
     await program.ask("send", **good, cost=1)
-    many = ",".join(f"7999000{number:04d}" for number in range(210))
+    many = ",".join(f"7916124{number:04d}" for number in range(210))
     await program.ask("send", **{**good, "phones": many})
     await program.ask("send", **{**login, "psw": WRONG}, phones="79990000001", mes=TEXT)
     await program.ask("send", apikey=WRONG_KEY, phones="79990000001", mes=TEXT)
