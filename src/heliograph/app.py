@@ -43,9 +43,6 @@ from heliograph.services.snapshot import Snapshots
 from heliograph.services.staging import Staging, sweep_all
 from heliograph.services.statuses import Statuses
 from heliograph.services.submit import Submitting
-from heliograph.simulator import control
-from heliograph.simulator.behaviour import profile_named
-from heliograph.simulator.server import Simulator
 from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
@@ -153,7 +150,7 @@ class Heliograph:
         self.figures = Figures(sources, clock_ms())
         self.desk.batch.took = self.figures.note_commit
         self.desk.batch.watch["messages.accept"] = self.figures.note_stored
-        self.desk.watchers.append(self.figures.note_moved)
+        self.desk.moved = self.figures.note_moved
         self.dispatcher.handed = self.figures.note_handed
         said = self.config.metrics
         allow = [ipaddress.ip_network(text, strict=False) for text in said.allow]
@@ -310,40 +307,13 @@ async def build(config: Config) -> Heliograph:
         raise
 
 
-class DemoCarrier:
-    """The simulated carrier of the demo, and the socket for incoming texts."""
-
-    def __init__(self) -> None:
-        self.simulator = Simulator(profile_named("demo"), {demo.SYSTEM_ID: demo.SYSTEM_PASSWORD})
-        self.address = ("", 0)
-        self.control = ("", 0)
-        self._server: asyncio.Server | None = None
-
-    async def start(self, listen: str) -> None:
-        """Listen for the carrier's links and for orders, on loopback."""
-        host, port = split_listen(listen)
-        self.address = await self.simulator.start(host, port)
-        try:
-            self._server = await control.serve(self.simulator)
-        except OSError:
-            self._server = await control.serve(self.simulator, port=0)
-        host, port = self._server.sockets[0].getsockname()[:2]
-        self.control = (host, port)
-
-    async def stop(self) -> None:
-        """Close both."""
-        if self._server is not None:
-            self._server.close()
-        await self.simulator.stop()
-
-
 async def _serve(config: Config, options: Options) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     logs.watch(loop)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    carrier = DemoCarrier() if options.demo else None
+    carrier = demo.Carrier() if options.demo else None
     if carrier is not None:
         await carrier.start(config.demo.carrier_listen)
     try:
@@ -360,7 +330,9 @@ async def _serve(config: Config, options: Options) -> None:
         except BaseException:
             await heliograph.db.close()
             raise
-        _tell(heliograph, carrier, options)
+        _tell(heliograph)
+        if carrier is not None:
+            demo.open_page(heliograph, carrier, clock_ms, kept=options.data is not None)
         calm_collector()
         await heliograph.run(stop)
     finally:
@@ -376,37 +348,13 @@ def calm_collector() -> None:
     gc.set_threshold(20_000, 50, 100)
 
 
-def _tell(heliograph: Heliograph, carrier: DemoCarrier | None, options: Options) -> None:
-    """Print where everything is and, in the demo, a line that works when pasted."""
-    doors = dict(heliograph.addresses)
-    figures = doors.pop("metrics", None)
-    lines = [f"Heliograph listens on {name}://{host}:{port}/" for name, (host, port) in doors.items()]
-    if figures is not None:
-        lines.append(f"  figures              http://{figures[0]}:{figures[1]}/metrics")
-    if carrier is not None:
-        lines += demo_lines(heliograph, carrier, options)
-    sys.stdout.write("\n".join(lines) + "\n")
+def _tell(heliograph: Heliograph) -> None:
+    """Print where everything is."""
+    for name, (host, port) in heliograph.addresses.items():
+        what = "shows its figures on" if name == "metrics" else "listens on"
+        scheme, path = ("http", "metrics") if name == "metrics" else (name, "")
+        sys.stdout.write(f"Heliograph {what} {scheme}://{host}:{port}/{path}\n")
     sys.stdout.flush()
-
-
-def demo_lines(heliograph: Heliograph, carrier: DemoCarrier, options: Options) -> list[str]:
-    """What a person who has just started the demo wants to know."""
-    config, (host, port) = heliograph.config, heliograph.addresses["http"]
-    base = f"http://{host}:{port}"
-    said = config.demo
-    inbound = f"./dev run simulate inbound --control {carrier.control[0]}:{carrier.control[1]}"
-    return [
-        f"  watch it             {base}/",
-        f"  login, password      {said.login}, {said.password}    API key  {said.key}",
-        f"  simulated carrier    {carrier.address[0]}:{carrier.address[1]}",
-        f"  data                 {config.data}"
-        + ("" if options.data else "    (removed at the end; keep it with --data DIR)"),
-        "  send a text:",
-        f"    curl '{base}/sys/send.php?login={said.login}&psw={said.password}&phones=79161234567&mes=Hello&fmt=3'",
-        "  send one back:",
-        f"    {inbound} --from 79161234567 --to 7000 'Hi there'",
-        "Ctrl-C stops it.",
-    ]
 
 
 def serve(options: Options) -> None:

@@ -1,12 +1,24 @@
-"""What ``heliograph serve --demo`` makes: an account, a price list, a simulated carrier and a route (README, five minutes)."""
+"""What ``heliograph serve --demo`` makes: an account, a price list, a simulated carrier, a route, a live page (README, five minutes)."""
 
-from heliograph.config import Demo
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from heliograph.config import Demo, split_listen
 from heliograph.core.money import SCALE
 from heliograph.core.reasons import Reason, Refused
 from heliograph.core.tariffs import Prices, Zone
 from heliograph.services import accounts, carriers, routes, tariffs
+from heliograph.simulator import control
+from heliograph.simulator.behaviour import profile_named, scripted_table
+from heliograph.simulator.server import Simulator
 from heliograph.store.database import Database
 from heliograph.store.secrets import Secrets
+from heliograph.web.live import LivePage
+
+if TYPE_CHECKING:
+    from heliograph.app import Heliograph
 
 NAME = "demo"
 CARRIER = "simulator"
@@ -44,3 +56,63 @@ async def prepare(db: Database, secrets: Secrets, demo: Demo, carrier: tuple[str
     )
     await accounts.create_key(db, demo.login, key=demo.key, label="demo", now_ms=now_ms)
     await accounts.top_up(db, demo.login, demo.balance * SCALE, note="demo", now_ms=now_ms)
+
+
+class Carrier:
+    """The simulated carrier of the demo, and the socket for incoming texts."""
+
+    def __init__(self) -> None:
+        self.simulator = Simulator(profile_named("demo"), {SYSTEM_ID: SYSTEM_PASSWORD})
+        self.address = ("", 0)
+        self.control = ("", 0)
+        self._server: asyncio.Server | None = None
+
+    async def start(self, listen: str) -> None:
+        """Listen for the carrier's links and for orders, on loopback."""
+        host, port = split_listen(listen)
+        self.address = await self.simulator.start(host, port)
+        try:
+            self._server = await control.serve(self.simulator)
+        except OSError:
+            self._server = await control.serve(self.simulator, port=0)
+        host, port = self._server.sockets[0].getsockname()[:2]
+        self.control = (host, port)
+
+    async def stop(self) -> None:
+        """Close both."""
+        if self._server is not None:
+            self._server.close()
+        await self.simulator.stop()
+
+
+def open_page(heliograph: "Heliograph", carrier: Carrier, clock_ms: Callable[[], int], *, kept: bool) -> None:
+    """Show the live page at /, and tell a person who has just started the demo what can be done with it."""
+    config, (host, port) = heliograph.config, heliograph.addresses["http"]
+    said, base = config.demo, f"http://{host}:{port}"
+    asked = f"login={said.login}&psw={said.password}&phones=79161234567&mes=Hello&fmt=3"
+    curl = f"curl '{base}/sys/send.php?{asked}'"
+    account = heliograph.snapshots.current.accounts_by_login[said.login]
+    heliograph.live = LivePage(
+        account.id,
+        heliograph.desk,
+        heliograph.submitting,
+        heliograph.incoming,
+        clock_ms,
+        hints=scripted_table(),
+        curl=curl,
+        password=said.password,
+    )
+    where = f"{carrier.control[0]}:{carrier.control[1]}"
+    lines = [
+        f"  watch it             {base}/",
+        f"  login, password      {said.login}, {said.password}    API key  {said.key}",
+        f"  simulated carrier    {carrier.address[0]}:{carrier.address[1]}",
+        f"  data                 {config.data}" + ("" if kept else "    (removed at the end; keep it with --data DIR)"),
+        "  send a text:",
+        f"    {curl}",
+        "  send one back:",
+        f"    ./dev run simulate inbound --control {where} --from 79161234567 --to 7000 'Hi there'",
+        "Ctrl-C stops it.",
+    ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()

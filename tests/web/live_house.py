@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from heliograph import demo
 from heliograph.api.request import Answer, Request, Response
-from heliograph.app import DemoCarrier, Heliograph, build, clock_ms
+from heliograph.app import Heliograph, build, clock_ms
 from heliograph.config import Options, settle
 from heliograph.simulator.behaviour import SCRIPTED_PREFIX
 from heliograph.store.secrets import Secrets
@@ -75,7 +75,7 @@ async def open_house(tmp_path: Path) -> AsyncIterator[House]:
 @asynccontextmanager
 async def run_house(tmp_path: Path) -> AsyncIterator[tuple[House, str]]:
     """A demo that runs, with its simulated carrier; also the address of its page."""
-    carrier = DemoCarrier()
+    carrier = demo.Carrier()
     await carrier.start("127.0.0.1:0")
     config = settle(Options(demo=True, data=str(tmp_path), http="127.0.0.1:0"))
     heliograph = await build(config)

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from heliograph import demo
 from heliograph.api.request import Answer, Request, Response
-from heliograph.app import DemoCarrier, Heliograph, build, clock_ms
+from heliograph.app import Heliograph, build, clock_ms
 from heliograph.config import Config, Options, settle
 from heliograph.store.database import Full, Step
 from heliograph.store.secrets import Secrets
@@ -31,7 +31,7 @@ def configure(tmp_path: Path, environ: dict[str, str] | None = None) -> Config:
 @asynccontextmanager
 async def run(tmp_path: Path, environ: dict[str, str] | None = None) -> AsyncIterator[Heliograph]:
     """The demo, running, with its simulated carrier bound."""
-    carrier = DemoCarrier()
+    carrier = demo.Carrier()
     await carrier.start("127.0.0.1:0")
     config = configure(tmp_path, environ)
     heliograph = await build(config)
