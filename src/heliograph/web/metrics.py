@@ -161,7 +161,7 @@ class Figures(Collector):
             self._waits[message.lane].observe(now_ms - _asked_ms(message))
 
     def note_moved(self, message: Message) -> None:
-        """A text has another status (services/desk.py, watchers)."""
+        """A text has another status (services/desk.py, note)."""
         status = message.status
         if not is_final(status) or message.int_id in self._ended or message.int_id in self._ended_before:
             return
