@@ -110,11 +110,12 @@ class Dispatch:
                 count += 1
                 message.started_ms = started_ms
                 desk.hold(message)
+                if not was_unsure:
+                    message.tries += 1  # of that start; only an answer brings the count to disk
                 if message.parts > 1:
                     await self.load_parts(message)
                 self.doubt(message)
                 if not was_unsure:
-                    message.tries += 1  # of that start; only an answer brings the count to disk
                     wait_s = carrier.settings.unsure_s if carrier else 86_400
                     due_ms = now_ms + wait_s * 1000
                     later = ("queue.later", (message.carrier_id, due_ms, started_ms, 1, message.int_id))
