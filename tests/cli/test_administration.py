@@ -172,3 +172,8 @@ def test_names_cannot_steer_the_terminal(shop: Any) -> None:
     shop.tell("account", "set", "shop", "name=\x1b[31m[bold]red[/bold]")
     shown = shop.tell("account", "list")
     assert "\x1b" not in shown and "[bold]red[/bold]" in shown
+
+
+def test_carrier_of_an_unknown_kind_is_refused(shop: Any) -> None:
+    """A slip in the kind would otherwise show only in the server's log."""
+    assert "there is: smpp" in shop.fail(2, "carrier", "create", "acme", "--kind", "nope")

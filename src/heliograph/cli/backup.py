@@ -37,7 +37,14 @@ def backup(session: Session, target: str, force: bool) -> None:
             with show_progress("pages", session.as_json) as progress:
                 await db.backup(path, progress)
         else:
-            await _call_postgres("pg_dump", session.config.database, "--format=custom", "--no-owner", f"--file={path}")
+            # Into place only when it is whole: a dump that fails must not cost the backup of the day before.
+            part = path.with_name(path.name + ".part")
+            try:
+                dump = ("--format=custom", "--no-owner", f"--file={part}")
+                await _call_postgres("pg_dump", session.config.database, *dump)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
 
     session.run(work)
     size = path.stat().st_size

@@ -29,8 +29,11 @@ def create(
     \b
     heliograph carrier create acme host=smpp.example port=2775 system_id=me rate=100 --password -
     """
+    from heliograph.delivery.carriers import kinds
     from heliograph.services import carriers
 
+    if kind not in kinds():
+        raise click.UsageError(f"there is no kind of carrier {kind!r}; there is: {', '.join(sorted(kinds()))}")
     pairs, secret = read_pairs(settings), read_secret(password, "password")
     made = session.run(
         lambda db: carriers.create(

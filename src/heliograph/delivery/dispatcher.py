@@ -93,7 +93,13 @@ class Dispatcher:
                 await self._close(carrier_id)
         for carrier in wanted.values():
             if carrier.id not in self.lines and not self._stopping:
-                line = self.lines[carrier.id] = Line(self._make(carrier, self))
+                try:
+                    line = Line(self._make(carrier, self))
+                except ValueError as error:
+                    # One carrier that cannot be understood must not keep the others from their work.
+                    log.error("carrier_refused", extra={"carrier": carrier.name, "reason": str(error)})
+                    continue
+                self.lines[carrier.id] = line
                 await line.links.start()
                 self._pump_soon(carrier.id)
 
