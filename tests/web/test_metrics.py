@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.databases import BACKENDS, fresh_url
 
 from heliograph import demo
 from heliograph.api.request import Answer, Request, Response
@@ -50,9 +51,9 @@ async def run(tmp_path: Path, environ: dict[str, str] | None = None) -> AsyncIte
 
 
 @asynccontextmanager
-async def opened(tmp_path: Path) -> AsyncIterator[Heliograph]:
+async def opened(tmp_path: Path, environ: dict[str, str] | None = None) -> AsyncIterator[Heliograph]:
     """An installation whose loops do not run."""
-    heliograph = await build(configure(tmp_path))
+    heliograph = await build(configure(tmp_path, environ))
     await heliograph.open()
     try:
         yield heliograph
@@ -143,11 +144,13 @@ def test_repeated_receipt_counts_its_text_once(tmp_path: Path) -> None:
     asyncio.run(body())
 
 
-def test_queue_and_ledger_are_told_from_the_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_queue_and_ledger_are_told_from_the_store(backend: str, tmp_path: Path) -> None:
     """What waits on disk and money that does not add up are the two figures that people are woken for."""
 
     async def body() -> None:
-        async with opened(tmp_path) as heliograph:
+        environ = {"HELIOGRAPH_STORE_DATABASE": await fresh_url(backend, tmp_path)}
+        async with opened(tmp_path, environ) as heliograph:
             now_ms = clock_ms()
             rows = [(1, 7, 1, now_ms - 60_000), (2, 7, 1, now_ms + 60_000), (3, 7, 3, now_ms)]
             await heliograph.db.transact([Step("queue.add", rows), Step("queue.start", [(now_ms, 7, 3)])])
@@ -161,6 +164,8 @@ def test_queue_and_ledger_are_told_from_the_store(tmp_path: Path) -> None:
             assert found["heliograph_queue_oldest_seconds", ("carrier 7", "1")] >= 60
             assert found["heliograph_ledger_faults", ()] == 2  # the balance, and a charge without a text
             assert found["heliograph_ledger_difference", ()] == 5
+            heliograph.survey.written_s = -1e9
+            assert await heliograph.survey.is_writable()
 
     asyncio.run(body())
 
