@@ -31,10 +31,12 @@ def test_due_rows_come_oldest_first_by_carrier_and_lane(backend: str, tmp_path: 
             assert [m.text for m in await house.dispatch.read_due(NORTH, 1, NOW + 9000, 2)] == ["now", "late"]
             assert [m.int_id for m in await house.dispatch.read_due(NORTH, 3, NOW, 9)] == [low.int_id]
             assert await house.dispatch.read_due(SOUTH, 1, NOW + 9000, 9) == []
-            assert await house.dispatch.next_due(NORTH, 1) == NOW
+            assert await house.dispatch.next_due(NORTH, 1, NOW - 1) == NOW
+            # What is due already must not hide what comes later.
+            assert await house.dispatch.next_due(NORTH, 1, NOW) == NOW + 2000
             await house.start(now)
-            assert await house.dispatch.next_due(NORTH, 1) == NOW + 2000
-            assert await house.dispatch.next_due(SOUTH, 1) is None and later.send_ms == NOW + 3000 and late
+            assert await house.dispatch.next_due(NORTH, 1, NOW - 1) == NOW + 2000
+            assert await house.dispatch.next_due(SOUTH, 1, NOW - 1) is None and later.send_ms == NOW + 3000 and late
 
     asyncio.run(story())
 

@@ -42,7 +42,7 @@ async def watch_portions(house: House) -> list[int]:
         found = await house.statuses.get(house.account.id, "1", numbers(1)[0])
         told = await house.db.all("callbacks.due", 2**62, 0, 10)
         proof = await ledgers.check(house.db)  # type: ignore[arg-type]
-        soon = await house.db.one("queue.next_due", 1, 3)
+        soon = await house.db.one("queue.next_due", 1, 3, 0)
         staged = await house.db.all("staged.all")
         if staged:
             seen.append(len(due) + (found is not None) + len(told) + proof.messages + (soon[0] is not None))

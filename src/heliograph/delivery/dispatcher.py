@@ -259,8 +259,8 @@ class Dispatcher:
             if len(messages) >= limit:
                 line.more[lane] = True
             else:
-                due_ms = await self._dispatch.next_due(carrier_id, lane)
-                if due_ms is not None and due_ms > now_ms:
+                due_ms = await self._dispatch.next_due(carrier_id, lane, now_ms)
+                if due_ms is not None:
                     line.next_due[lane] = min(line.next_due[lane], due_ms)
         except Exception:
             log.exception("queue_read_failed")

@@ -30,9 +30,9 @@ class Dispatch:
             self._desk.hold(message)
         return messages
 
-    async def next_due(self, carrier_id: int, lane: int) -> int | None:
-        """When the next text of a lane is due, in UTC milliseconds."""
-        row = await self._desk.db.one("queue.next_due", carrier_id, lane)
+    async def next_due(self, carrier_id: int, lane: int, now_ms: int) -> int | None:
+        """When the next text of a lane that is not due yet will be, in UTC milliseconds."""
+        row = await self._desk.db.one("queue.next_due", carrier_id, lane, now_ms)
         return row[0] if row else None
 
     def start(self, message: Message, now_ms: int, done: Callable[[Message, Exception | None], None]) -> None:

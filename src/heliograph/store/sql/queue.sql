@@ -22,9 +22,9 @@ WHERE q.carrier_id = ? AND q.lane = ? AND q.due_ms <= ? AND q.started_ms = 0
     AND NOT EXISTS (SELECT 1 FROM staged s WHERE q.int_id BETWEEN s.first_id AND s.last_id)
 ORDER BY q.due_ms, q.int_id LIMIT ?
 
--- When the next text of a carrier and lane is due, among those not started.
+-- When the next text of a carrier and lane will be due, among those not started and not due yet.
 -- name: next_due
-SELECT min(due_ms) FROM queue q WHERE carrier_id = ? AND lane = ? AND started_ms = 0
+SELECT min(due_ms) FROM queue q WHERE carrier_id = ? AND lane = ? AND due_ms > ? AND started_ms = 0
     AND NOT EXISTS (SELECT 1 FROM staged s WHERE q.int_id BETWEEN s.first_id AND s.last_id)
 
 -- name: started
