@@ -25,7 +25,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     day_limit: Annotated[int, Meta(ge=0, description="Messages a day in all (error 247)")] = 0
     number_limit: Annotated[int, Meta(ge=0, description="Messages a day to one number (error 251)")] = 0
     text_limit: Annotated[int, Meta(ge=0, description="Messages a day with one text to one number (error 251)")] = 0
-    ip_limit: Annotated[int, Meta(ge=0, description="Messages a day for one end user's address, userip (error 251)")] = 0
+    ip_limit: Annotated[
+        int, Meta(ge=0, description="Messages a day for one end user's address, userip (error 251)")
+    ] = 0
     hours: Annotated[str, Meta(description="Hours when sending is allowed: 9-21; outside they wait")] = ""
     hours_refuse: Annotated[bool, Meta(description="Outside those hours refuse (error 246) instead of waiting")] = False
     hours_local: Annotated[bool, Meta(description="Count those hours in the subscriber's time zone")] = False

@@ -50,7 +50,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         Literal["wait", "again"],
         Meta(description="Submits that were never answered: wait for their receipt, or send again"),
     ] = "wait"
-    unsure_s: Annotated[int, Meta(ge=1, description="Seconds to wait for that receipt (then status 3, err 245)")] = 86400
+    unsure_s: Annotated[int, Meta(ge=1, description="Seconds to wait for that receipt (then status 3, err 245)")] = (
+        86400
+    )
     report_s: Annotated[int, Meta(ge=60, description="Seconds to wait for a receipt (then status 3, err 245)")] = 90000
     patience_s: Annotated[
         float, Meta(ge=0, description="Seconds without a link before texts move to the next route")

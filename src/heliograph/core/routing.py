@@ -13,7 +13,9 @@ class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     countries: Annotated[tuple[str, ...], Meta(description="ISO codes: RU, KZ")] = ()
     operators: Annotated[tuple[str, ...], Meta(description="MCC and MNC: 25001")] = ()
     prefixes: Annotated[tuple[str, ...], Meta(description="First digits of the number: 7916")] = ()
-    kinds: Annotated[tuple[int, ...], Meta(description="Kinds of message: 0 SMS, 1 flash, 2 binary, 4 HLR, 5 ping")] = ()
+    kinds: Annotated[
+        tuple[int, ...], Meta(description="Kinds of message: 0 SMS, 1 flash, 2 binary, 4 HLR, 5 ping")
+    ] = ()
     accounts: Annotated[tuple[str, ...], Meta(description="Logins")] = ()
     senders: Annotated[tuple[str, ...], Meta(description="Sender names")] = ()
 
