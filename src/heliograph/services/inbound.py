@@ -70,7 +70,8 @@ class Incoming:
             sent_ms=arrival.sent_ms,
             phone=arrival.phone,
             to_phone=arrival.to_phone,
-            text=arrival.text.replace("\x00", ""),  # PostgreSQL's text cannot hold it
+            # No database's text can hold NUL or half a character; refused, the carrier would send it for ever.
+            text=arrival.text.replace("\x00", "").encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"),
             extra="" if extra == "{}" else extra,
         )
 
