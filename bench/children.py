@@ -6,6 +6,7 @@ A tool reads orders (one JSON object a line) from its standard input, answers ea
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -94,6 +95,15 @@ class Tool(Child):
         self.process.stdin.flush()
         answer: dict[str, Any] = json.loads(self.read_line())
         return answer
+
+
+def stop_on_sigterm() -> None:
+    """SIGTERM ends the bench as Ctrl-C does: what it has started ends with it."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 def run_tool(work: Callable[[], Any]) -> None:

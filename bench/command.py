@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import compare, tables
+from bench.children import stop_on_sigterm
 from bench.steps import STEPS, Plan, run
 from bench.stores import open_stores
 from rich.console import Console
@@ -22,6 +23,7 @@ def main() -> int:
     if sys.argv[1:2] == ["compare"]:
         return compare.main(sys.argv[2:])
     options = read_options()
+    stop_on_sigterm()
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="heliograph-bench-", dir=options.folder) as folder:
         stores = open_stores(options.database)

@@ -8,6 +8,8 @@ import argparse
 import json
 import os
 import shutil
+import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -16,11 +18,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.children import stop_on_sigterm
 from rich.console import Console
 from rich.table import Table
 
 PEERS = Path(__file__).resolve().parent / "peers"
 KANNEL = "/usr/sbin/bearerbox"
+# Fixed by the tools (279x) and by the configuration of Kannel there; ours is 2795.
+PORTS = (2790, 2791, 2792, 2793, 2795, 13000, 13001, 13013)
+STOP_S = 60.0
 STEPS = ("startup", "http", "slow", "latency", "kill")
 OURS = "heliograph"
 ROWS = (
@@ -50,6 +56,7 @@ def main(arguments: list[str]) -> int:
         return 2
     if any(peer.startswith("kannel") for peer in options.peers) and not find_kannel(install=options.install):
         return 2
+    stop_on_sigterm()
     names = [options.ours, *options.peers]
     results: dict[str, list[Result]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="heliograph-compare-") as folder:
@@ -57,6 +64,12 @@ def main(arguments: list[str]) -> int:
             # Turns, and the order turned round every time: what the machine does besides hits each the same.
             for name in names if number % 2 == 0 else reversed(names):
                 print(f"bench: run {number + 1}, {name}", file=sys.stderr, flush=True)
+                if taken := find_taken():
+                    # Otherwise the loads would go to whatever listens there, and every figure would be wrong.
+                    print(
+                        f"bench: something listens on {taken} already (a run that was killed?); end it", file=sys.stderr
+                    )
+                    return 2
                 results[name].append(measure(tools, name, options, Path(folder)))
     if options.json:
         print(json.dumps(results, indent=1))
@@ -64,6 +77,7 @@ def main(arguments: list[str]) -> int:
         console = Console()
         show(console if console.is_terminal else Console(width=140), results)
     failed = [f"{name}, {step}: {why}" for name, runs in results.items() for run in runs for step, why in fails(run)]
+    failed += [f"{name}, {why}" for name, runs in results.items() for run in runs for why in find_doubtful(run)]
     for line in failed:
         print(f"bench: {line}", file=sys.stderr)
     return 1 if failed else 0
@@ -100,6 +114,16 @@ def find_kannel(*, install: bool) -> bool:
     return False
 
 
+def find_taken() -> list[int]:
+    """The ports of a comparison on which somebody listens."""
+    taken = []
+    for port in PORTS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                taken.append(port)
+    return taken
+
+
 def measure(tools: Path, name: str, options: argparse.Namespace, folder: Path) -> Result:
     """One run of one gateway."""
     out = folder / "result.json"
@@ -108,7 +132,13 @@ def measure(tools: Path, name: str, options: argparse.Namespace, folder: Path) -
     command += ["--levels", *options.levels, "--out", str(out), "--state", str(folder / "state")]
     command += ["--steps", *options.steps]
     own = os.environ | {"BENCH_PEERS": str(PEERS), "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run(command, env=own, stdout=sys.stderr, check=False)
+    with subprocess.Popen(command, env=own, stdout=sys.stderr, start_new_session=True) as run:
+        try:
+            run.wait()
+        finally:
+            if run.poll() is None:  # we are to stop: SIGINT lets it end all that it has started
+                run.send_signal(signal.SIGINT)
+                run.wait(STOP_S)
     if not out.exists():
         return {"steps": {step: {"failed": "no result"} for step in options.steps}}
     result: Result = json.loads(out.read_text("utf-8"))
@@ -120,6 +150,14 @@ def fails(result: Result) -> Iterator[tuple[str, str]]:
     for step, found in result["steps"].items():
         if found and "failed" in found:
             yield step, found["failed"]
+
+
+def find_doubtful(result: Result) -> Iterator[str]:
+    """Loads whose figures want a look: texts lost or doubled by the gateway, or by somebody who measured at the same time."""
+    for title, load in flatten(result):
+        faults = [f"{load[key]} {label}" for key, label in ROWS if key in ("lost", "twice") and load.get(key)]
+        if faults:
+            yield f"{title}: {' and '.join(faults)}"
 
 
 def flatten(result: Result) -> Iterator[tuple[str, Result]]:

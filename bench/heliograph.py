@@ -10,4 +10,7 @@ sys.path[0] = str(ROOT)
 from bench.command import main  # noqa: E402
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -139,11 +139,11 @@ class Installation:
         load = self.finish_load(self.start_load(tag, n, connections, login, **more))
         return Traffic(load, *self.drain(tag, load["accepted"]))
 
-    def measure(self, n: int, connections: int, **more: float) -> Figures:
+    def measure(self, n: int, connections: int) -> Figures:
         """``observe`` with rates, losses, CPU and memory."""
         forget_peak(self.server.pid)
         before = self.use()
-        traffic = self.observe(n, connections, **more)
+        traffic = self.observe(n, connections)
         used = {name: after - before[name] for name, after in self.use().items()}
         load, accepted = traffic.load, traffic.load["accepted"]
         return {

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from bench import marks
 from bench.blast import find_ceilings
-from bench.children import Tool, forget_peak, memory_mb
-from bench.installation import Figures, Installation
+from bench.children import Child, Tool, forget_peak, memory_mb
+from bench.installation import Figures, Installation, Traffic, find_losses
 from bench.preparation import BULK, CODES
 from bench.stores import Stores
 
@@ -20,6 +21,7 @@ IDLE_S = 2.0
 BULK_S = 12.0  # how long a bulk load lasts beside the codes
 LEAD_S = 2.0  # and how long before the first code it begins
 MAILING = 50_000
+CODES_SENT, CODES_PER_S, CODES_CONNECTIONS = 80, 10, 8
 
 
 @dataclass
@@ -97,14 +99,18 @@ def measure_codes(plan: Plan) -> Runs:
 
 def send_codes(installation: Installation, login: str) -> Figures:
     """80 codes, ten a second, and how long each takes to its answer, the carrier and the callback."""
-    traffic = installation.observe(80, 8, login, rate=10)
+    return describe_codes(installation.observe(CODES_SENT, CODES_CONNECTIONS, login, rate=CODES_PER_S))
+
+
+def describe_codes(traffic: Traffic) -> Figures:
+    """How late they were, counted from when each was due."""
     return {
         "answer_ms_p50": traffic.load["answer_ms"]["p50"],
         "answer_ms_p99": traffic.load["answer_ms"]["p99"],
         "arrival_ms_p50": traffic.carrier["late_ms"].get("p50"),
         "arrival_ms_p99": traffic.carrier["late_ms"].get("p99"),
         "callback_ms_p50": traffic.receiver["late_ms"].get("p50"),
-        "lost": traffic.load["accepted"] - traffic.carrier["unique"],
+        **find_losses(traffic),
     }
 
 
@@ -131,19 +137,29 @@ def measure_mailing(plan: Plan) -> Runs:
         plan.tell(f"codes beside {n:,} numbers, run {number + 1}")
         with plan.install() as installation:
             installation.warm_up()
-            tag = request_mailing(installation, n)[0]
-            runs.setdefault("codes beside it", []).append(send_codes(installation, CODES))
-            installation.drain(tag, n)
+            runs.setdefault("codes meanwhile", []).append(send_codes_beside_mailing(installation, n))
     return runs
 
 
-def request_mailing(installation: Installation, n: int) -> tuple[str, int, float]:
-    """Its tag, when it was sent (ns) and the seconds to its answer."""
+def send_codes_beside_mailing(installation: Installation, n: int) -> Figures:
+    """Codes of a neighbour from a second before the request on: while it is taken, and while it is handed over."""
+    tag = installation.new_tag()
+    codes = installation.start_load(tag, CODES_SENT, CODES_CONNECTIONS, CODES, rate=CODES_PER_S)
+    time.sleep(1.0)
+    mailing, _ = request_mailing(installation, n)
+    load = installation.finish_load(codes)
+    carrier, receiver = installation.drain(tag, load["accepted"])
+    installation.drain(mailing, n)
+    return describe_codes(Traffic(load, carrier, receiver))
+
+
+def request_mailing(installation: Installation, n: int) -> tuple[str, float]:
+    """Its tag and the seconds to its answer."""
     tag = installation.new_tag()
     phones = ",".join(f"{marks.PREFIX}{number:08d}" for number in range(n))
     sent_ns = marks.now_ns()
     installation.send(phones, marks.write(tag, f"{sent_ns:019d}"))
-    return tag, sent_ns, (marks.now_ns() - sent_ns) / 1e9
+    return tag, (marks.now_ns() - sent_ns) / 1e9
 
 
 def send_mailing(installation: Installation, n: int) -> Figures:
@@ -151,7 +167,7 @@ def send_mailing(installation: Installation, n: int) -> Figures:
     pid = installation.server.pid
     forget_peak(pid)
     before_mb, before = memory_mb(pid), installation.use()["server"]
-    tag, _, answer_s = request_mailing(installation, n)
+    tag, answer_s = request_mailing(installation, n)
     carrier, receiver = installation.drain(tag, n)
     spent_s = installation.use()["server"] - before
     return {
@@ -180,18 +196,19 @@ def measure_tools(plan: Plan) -> Runs:
         with Tool("carrier", plan.folder / "tools.log") as carrier:
             found = asyncio.run(find_ceilings(carrier.port, plan.count(50_000)))
         runs.setdefault("the carrier of the bench", []).append(found)
-        command = ("--listen", "127.0.0.1:0", "--profile", "instant", "--control", "0")
+        command = ("--listen", "127.0.0.1:0", "--profile", "instant", "--control", "127.0.0.1:0")
         runs.setdefault("the simulated carrier", []).append(simulate(plan, command))
     return runs
 
 
 def simulate(plan: Plan, command: tuple[str, ...]) -> Figures:
     """The ceiling of ``heliograph simulate``."""
-    from bench.children import Child
-
     argv = [sys.executable, "-u", "-m", "heliograph", "simulate", *command]
     with Child(argv, plan.folder / "tools.log") as simulator:
-        port = int(simulator.read_line().split("listens on ")[1].split(";")[0].rsplit(":", 1)[1])
+        found = re.search(r"listens on [^ ;]*:(\d+)", simulator.read_line())
+        if found is None:
+            raise RuntimeError("the simulated carrier does not say where it listens")
+        port = int(found[1])
         return asyncio.run(find_ceilings(port, plan.count(20_000)))
 
 
