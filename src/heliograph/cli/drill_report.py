@@ -31,7 +31,7 @@ class Seen(msgspec.Struct):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """The figures of a drill; ``took_s`` in seconds."""
+    """The figures of a drill; ``took_s`` in seconds, ``drain_s`` those of them after the load until nothing waited."""
 
     kills: int = 0
     accepted: int = 0
@@ -52,6 +52,7 @@ class Report(msgspec.Struct, kw_only=True):
     callbacks_lost: int = 0
     drained: bool = True
     took_s: float = 0.0
+    drain_s: float = 0.0
     faults: tuple[str, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     lost_texts: tuple[str, ...] = ()
@@ -60,7 +61,11 @@ class Report(msgspec.Struct, kw_only=True):
     def lines(self) -> list[tuple[str, int, str]]:
         """The rows of the table: what, how many, what it means."""
         return [
-            ("accepted", self.accepted, f"answered with an id; {self.kills} kills, {self.took_s:.1f} s"),
+            (
+                "accepted",
+                self.accepted,
+                f"answered with an id; {self.kills} kills, {self.took_s:.1f} s, {self.drain_s:.1f} s to drain",
+            ),
             ("unknown", self.unknown, f"no answer seen before a kill; {self.unknown_kept} of them were kept"),
             ("refused", self.refused, "answered with an error"),
             ("sent", self.sent, "different texts at the carrier"),
@@ -75,6 +80,11 @@ class Report(msgspec.Struct, kw_only=True):
             ("callbacks", self.callbacks, f"{self.callbacks_repeated} of them told more than once"),
             ("callbacks lost", self.callbacks_lost, "final, never told and not waiting; must be 0"),
             ("ledger differences", len(self.faults), "must be 0"),
+            *(
+                []
+                if self.drained
+                else [("not drained", 1, "queue, receipts or callbacks did not become empty in time")]
+            ),
         ]
 
 

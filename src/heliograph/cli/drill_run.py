@@ -84,14 +84,17 @@ async def _drill(
     async with asyncio.TaskGroup() as group:
         group.create_task(load.run(order.connections))
         await _kill(order, server, load, tell)
+    loaded = time.monotonic()
     drained = await _drain(db, simulator)
+    drain_s = round(time.monotonic() - loaded, 1)
     await server.stop()
     kept = {outcome.text: outcome async for outcome in outcomes.read_all(db)}
     customer = simulator.customers.get(LOGIN)
     idle = customer is None or not (customer.waiting or customer.in_flight)
     report = compare(seen, kept, idle)
     report.faults = tuple(fault.describe() for fault in (await ledgers.check(db)).faults)
-    report.kills, report.drained, report.took_s = order.kills, drained, round(time.monotonic() - began, 1)
+    report.kills, report.drained, report.drain_s = order.kills, drained, drain_s
+    report.took_s = round(time.monotonic() - began, 1)
     judge(report)
     return report
 
