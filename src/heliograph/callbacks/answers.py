@@ -2,6 +2,7 @@
 
 import re
 from enum import IntEnum
+from functools import lru_cache
 
 HEAD_LIMIT = 16 * 1024
 """Bytes of heads read before giving up, those of 1xx answers included."""
@@ -29,6 +30,49 @@ class _Part(IntEnum):
     CHUNK_END = 5
     TRAILER = 6
     DONE = 7
+
+
+@lru_cache(maxsize=256)
+def read_head(head: bytes) -> tuple[int, bool, _Part, int] | None:
+    """Status, whether the connection is kept, how the body ends and its length; None for an interim answer.
+
+    Remembered, because a busy server's heads differ in their date at most. Raises BadAnswer.
+    """
+    line = _STATUS_LINE.match(head)
+    if line is None:
+        raise BadAnswer("the answer is not HTTP/1")
+    status = int(line[2])
+    if 100 <= status < 200 and status != 101:
+        return None
+    keep_alive = line[1] == b"1"
+    lengths: set[bytes] = set()
+    codings = []
+    for name, value in _FRAMING.findall(head):
+        kind = len(name)
+        if kind == 14:  # content-length
+            lengths.update(item.strip() for item in value.split(b","))
+        elif kind == 17:  # transfer-encoding
+            codings.append(value.strip().lower())
+        else:
+            tokens = {token.strip() for token in value.lower().split(b",")}
+            if b"close" in tokens:
+                keep_alive = False
+            elif b"keep-alive" in tokens:
+                keep_alive = True
+    return _frame(status, keep_alive, lengths, codings)
+
+
+def _frame(status: int, keep_alive: bool, lengths: set[bytes], codings: list[bytes]) -> tuple[int, bool, _Part, int]:
+    """How the body ends (RFC 9112 section 6.3); where the head contradicts itself, the connection is not kept."""
+    if status in (204, 304):
+        return status, keep_alive, _Part.LENGTH, 0
+    if status == 101:
+        return status, False, _Part.LENGTH, 0
+    if codings == [b"chunked"]:
+        return status, keep_alive and not lengths, _Part.CHUNK_SIZE, 0
+    if not codings and len(lengths) == 1 and (length := next(iter(lengths))).isdigit() and len(length) <= 18:
+        return status, keep_alive, _Part.LENGTH, int(length)
+    return status, False, _Part.UNTIL_CLOSE, 0
 
 
 class AnswerReader:
@@ -90,50 +134,10 @@ class AnswerReader:
         self._buffer = data
 
     def _read_head(self, head: bytes) -> None:
-        line = _STATUS_LINE.match(head)
-        if line is None:
-            raise BadAnswer("the answer is not HTTP/1")
-        status = int(line[2])
-        if 100 <= status < 200 and status != 101:
+        found = read_head(head)
+        if found is None:
             return  # an interim answer; the real one follows
-        self.status = status
-        self.keep_alive = line[1] == b"1"
-        lengths: set[bytes] = set()
-        codings = []
-        for name, value in _FRAMING.findall(head):
-            kind = len(name)
-            if kind == 14:  # content-length
-                lengths.update(item.strip() for item in value.split(b","))
-            elif kind == 17:  # transfer-encoding
-                codings.append(value.strip().lower())
-            else:
-                self._read_connection(value)
-        self._frame(lengths, codings)
-
-    def _read_connection(self, value: bytes) -> None:
-        tokens = {token.strip() for token in value.lower().split(b",")}
-        if b"close" in tokens:
-            self.keep_alive = False
-        elif b"keep-alive" in tokens:
-            self.keep_alive = True
-
-    def _frame(self, lengths: set[bytes], codings: list[bytes]) -> None:
-        """Decides how the body ends (RFC 9112 section 6.3); where the head contradicts itself, the connection is not kept."""
-        if self.status in (204, 304):
-            self._part = _Part.LENGTH
-        elif self.status == 101:
-            self._part = _Part.LENGTH
-            self.keep_alive = False
-        elif codings:
-            self._part = _Part.CHUNK_SIZE if codings == [b"chunked"] else _Part.UNTIL_CLOSE
-            self.keep_alive = self.keep_alive and not lengths
-        elif len(lengths) == 1 and (length := next(iter(lengths))).isdigit() and len(length) <= 18:
-            self._part = _Part.LENGTH
-            self._left = int(length)
-        else:
-            self._part = _Part.UNTIL_CLOSE
-        if self._part == _Part.UNTIL_CLOSE:
-            self.keep_alive = False
+        self.status, self.keep_alive, self._part, self._left = found
 
     def _read_body(self, data: bytes) -> bool:
         self._taken += len(data)

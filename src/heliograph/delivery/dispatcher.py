@@ -11,6 +11,7 @@ from functools import partial
 
 from heliograph.core.carriers import Carrier
 from heliograph.core.messages import Message, decode_extra
+from heliograph.core.routing import Route
 from heliograph.core.status import Err, Status
 from heliograph.delivery.carriers.contract import CarrierLinks, Inbound, Outcome, Receipt, Settle, Unit
 from heliograph.delivery.lanes import Lane
@@ -70,6 +71,7 @@ class Dispatcher:
         self._clock_ms = clock_ms
         self._most_in_lane = most_in_lane
         self.lines: dict[int, Line] = {}
+        self._switched_off: list[int] = []
         self._jobs: dict[int, Job] = {}
         # Messages in memory or under way, with the carrier and lane they were taken for.
         self._held: dict[int, tuple[Line, int]] = {}
@@ -88,6 +90,7 @@ class Dispatcher:
     async def publish(self, snapshot: Snapshot) -> None:
         """Start carriers that are new, stop those that are gone, start anew those whose settings changed."""
         wanted = {carrier.id: carrier for carrier in snapshot.carriers.values() if carrier.enabled}
+        self._switched_off = [id_ for id_ in snapshot.carriers if id_ not in wanted]
         for carrier_id in list(self.lines):
             if self.lines[carrier_id].links.carrier != wanted.get(carrier_id):
                 await self._close(carrier_id)
@@ -295,6 +298,7 @@ class Dispatcher:
             if ticks % 10 == 0:
                 try:
                     await self._dispatch.end_waits(now_ms)
+                    await self._move_on(now_ms)
                 except Exception:
                     log.exception("end_waits_failed")
 
@@ -302,17 +306,15 @@ class Dispatcher:
         """A carrier without a link for longer than its patience gives its waiting texts to the next route."""
         settings = line.links.carrier.settings
         down_ms = line.links.down_since_ms
-        if not down_ms or now_ms - down_ms < settings.patience_s * 1000 or "down" not in settings.failover:
+        if not down_ms:
             return
+        patient = now_ms - down_ms < settings.patience_s * 1000 or "down" not in settings.failover
         for number in LANES:
             lane = line.lanes[number]
             for message in lane.drain():
                 # What has gone in part goes on here: the next carrier could only send all of it again.
-                movable = message.status == Status.WAITING and not missing_of(message)
-                routes = self._dispatch.find_routes(message, now_ms) if movable else []
-                route = next(
-                    (r for r in routes if r.carrier_id in self.lines and self.lines[r.carrier_id].links.up), None
-                )
+                movable = not patient and message.status == Status.WAITING and not missing_of(message)
+                route = self._find_open(message, now_ms) if movable else None
                 if route is None:
                     if message.status == Status.WAITING and message.expires_ms > now_ms:
                         lane.push(message)
@@ -323,6 +325,28 @@ class Dispatcher:
                 self._dispatch.reroute(
                     message, route, "the carrier has no link", now_ms, partial(self._rerouted, message)
                 )
+
+    def _find_open(self, message: Message, now_ms: int) -> Route | None:
+        """The next route whose carrier has a link."""
+        for route in self._dispatch.find_routes(message, now_ms):
+            line = self.lines.get(route.carrier_id)
+            if line is not None and line.links.up and not line.closing:
+                return route
+        return None
+
+    async def _move_on(self, now_ms: int) -> None:
+        """What waits for a carrier that was switched off goes to the next route, or ends when its time is over."""
+        for carrier_id in self._switched_off:
+            for lane in LANES:
+                for message in await self._dispatch.read_due(carrier_id, lane, now_ms, PAGE):
+                    if not self._is_waiting(message, carrier_id) or message.pending:
+                        continue
+                    route = self._find_open(message, now_ms)
+                    if message.expires_ms <= now_ms:
+                        self._dispatch.end(message, Status.EXPIRED, Err.NONE, now_ms)
+                    elif route is not None:
+                        why = "the carrier is switched off"
+                        self._dispatch.reroute(message, route, why, now_ms, partial(self._rerouted, message))
 
     # -- what carriers tell (delivery/carriers/contract.py, Listener) ---------------------
     def answered(self, carrier_id: int, int_id: int, part: int, total: int, outcome: Outcome) -> None:

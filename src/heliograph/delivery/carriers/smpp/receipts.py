@@ -80,11 +80,9 @@ def judge(state: int, code: str, errors: Errors) -> int:
 def read_hlr(tlvs: dict[int, bytes], words: str) -> dict[str, str] | None:
     """The results of a number query, from vendor fields or the receipt's words (URL-encoded there); None without any."""
     found: dict[str, str] = {}
-    if tlvs:
-        for tag, name in HLR_TAGS.items():
-            raw = tlvs.get(tag)
-            if raw is not None:
-                found[name] = _clean(raw.split(b"\0", 1)[0])
+    for tag, raw in tlvs.items():
+        if tag in HLR_TAGS:
+            found[HLR_TAGS[tag]] = _clean(raw.split(b"\0", 1)[0])
     if "msi:" in words or "MSI:" in words:
         for key, value in _HLR_TEXT.findall(words):
             found.setdefault(key.lower(), unquote_plus(value).replace("\0", ""))
