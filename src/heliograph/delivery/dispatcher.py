@@ -158,7 +158,8 @@ class Dispatcher:
             return
         lane = line.lanes[message.lane]
         # Behind rows that are only in the table a text waits in the table as well, so that order is kept.
-        if len(lane) >= self._most_in_lane or (line.more[message.lane] and message.lane == 3):
+        behind = message.lane == 3 and (line.more[3] or 3 in line.reading)
+        if behind or len(lane) >= self._most_in_lane:
             line.more[message.lane] = True
         else:
             self._hold(line, message)
