@@ -280,6 +280,7 @@ class Heliograph:
 
     async def _refresh(self) -> None:
         """See what the command line or another program changed in the store."""
+        published = self.snapshots.current.version  # kept apart: what failed half-way is done again
         while True:
             await asyncio.sleep(REFRESH_S)
             try:
@@ -288,8 +289,9 @@ class Heliograph:
                     # Balances first: an account is not seen before its money is.
                     await self.desk.take_balances()
                     await self.snapshots.refresh()
-                    if self.config.delivery.enabled:
-                        await self.dispatcher.publish(self.snapshots.current)
+                if self.config.delivery.enabled and published != self.snapshots.current.version:
+                    await self.dispatcher.publish(self.snapshots.current)
+                    published = self.snapshots.current.version
             except Exception:
                 log.exception("refresh_failed")
 
