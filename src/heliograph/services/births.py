@@ -132,8 +132,8 @@ def rows_of(
     if message.status == Status.WAITING:
         rows.append(("queue.add", (message.int_id, message.carrier_id, message.lane, message.send_ms)))
     elif told:
-        news = callback_rows(message, account, desk)
-        rows.extend(("callbacks.stage", row) for _, row in news) if staged else rows.extend(news)
+        query = "callbacks.stage" if staged else "callbacks.add"
+        rows.extend((query, row) for _, row in callback_rows(message, account, desk))
     if message.cost and not staged:
         row = (account.id, message.created_ms, "charge", -message.cost, 1, message.int_id, 1, "")
         rows.append(("ledger.add", row))
