@@ -14,7 +14,7 @@ from heliograph.core.carriers import Carrier
 from heliograph.core.money import SCALE
 from heliograph.core.status import Err, Status
 from heliograph.delivery.carriers.contract import Outcome, Receipt, Unit, What
-from heliograph.delivery.dispatcher import Dispatcher
+from heliograph.delivery.dispatcher import SIFTED, Dispatcher
 from heliograph.services import accounts, carriers
 from heliograph.store.database import Full
 from heliograph.wire.gsm import segments
@@ -325,6 +325,30 @@ def test_carrier_without_a_link_gives_its_texts_away_when_patience_ends(backend:
             await play.tick()
             assert play.texts(SOUTH) == ["whole"] and (whole.carrier_id, partly.carrier_id) == (SOUTH, NORTH)
             assert (await play.house.row(whole)).tried == (NORTH,)
+
+    asyncio.run(story())
+
+
+def test_long_lane_of_a_carrier_that_is_down_moves_on_in_steps(tmp_path: Path) -> None:
+    """Thousands of texts that change their carrier at once would hold the loop for seconds."""
+
+    async def story() -> None:
+        async with playing("sqlite", tmp_path) as play:
+            play.links().window = 0
+            play.script = lambda carrier, unit, part: HOLD
+            await play.house.accepted(*(f"7916{n:07d}" for n in range(150)), text="first")
+            await play.house.accepted(*(f"7916{n:07d}" for n in range(150)), text="second")
+            await play.quiet()
+            line = play.dispatcher.lines[NORTH]
+            assert len(line.lanes[3]) == 300
+            play.links().down_since_ms = NOW
+            play.house.now = NOW + 10_000
+            play.dispatcher._abandon(line, play.house.now)
+            assert len(line.lanes[3]) == 300 - SIFTED
+            play.dispatcher._abandon(line, play.house.now)
+            assert len(line.lanes[3]) == 0
+            await play.quiet()
+            assert play.texts(SOUTH) == ["first"] * 150 + ["second"] * 150
 
     asyncio.run(story())
 

@@ -82,3 +82,28 @@ def test_lane_keeps_the_order_of_each_account_and_loses_nothing(accounts: list[i
     counts = Counter(served)
     for account, other in ((a, b) for a in waiting for b in waiting):
         assert counts[account] >= min(counts[other] - 1, waiting[account])
+
+
+@given(st.lists(st.integers(1, 3), max_size=40), st.sets(st.integers(0, 39)), st.integers(1, 7))
+def test_sifting_in_steps_sees_each_once_and_keeps_the_order(owners: list[int], out: set[int], most: int) -> None:
+    """A long lane is looked through a little at a time; what stays goes out as if nobody had looked."""
+    sifted, plain = Lane(), Lane()
+    for n, owner in enumerate(owners):
+        sifted.push(message(n, owner))
+        if n not in out:
+            plain.push(message(n, owner))
+    seen: list[int] = []
+
+    def keep(each: Message) -> bool:
+        seen.append(each.int_id)
+        return each.int_id not in out
+
+    start = sifted.sift(0, most, keep)
+    assert len(seen) == min(most, len(owners))
+    while start:
+        start = sifted.sift(start, most, keep)
+    assert sorted(seen) == list(range(len(owners))) and len(sifted) == len(plain)
+    turns, others = order(sifted), order(plain)
+    for owner in (1, 2, 3):
+        own = [n for n in turns if owners[n] == owner]
+        assert own == [n for n in others if owners[n] == owner] == sorted(own)

@@ -1,6 +1,7 @@
 """Texts that wait in memory for one carrier: by lane, and within a lane accounts take turns (design section 5, lanes)."""
 
 from collections import OrderedDict, deque
+from collections.abc import Callable
 
 from heliograph.core.messages import Message
 
@@ -51,3 +52,24 @@ class Lane:
         self._lines.clear()
         self._count = 0
         return messages
+
+    def sift(self, start: int, most: int, keep: Callable[[Message], bool]) -> int:
+        """Judge up to ``most`` texts from the place ``start`` on, take out those that ``keep`` denies, and leave the rest
+        in their order. Returns where to go on, 0 after the last. ``keep`` must not touch the lane."""
+        before, place = 0, start
+        for account_id, line in list(self._lines.items()):
+            size = len(line)
+            skip = place - before
+            if skip < size and most > 0:
+                count = min(most, size - skip)
+                line.rotate(-skip)
+                kept = [message for message in (line.popleft() for _ in range(count)) if keep(message)]
+                line.extend(kept)
+                line.rotate(skip + len(kept))
+                most -= count
+                place += len(kept)
+                self._count -= count - len(kept)
+            before += len(line)
+            if not line:
+                del self._lines[account_id]
+        return place if place < self._count else 0
