@@ -1,6 +1,7 @@
 """Requests with thousands of recipients: whole or not at all (services/staging.py)."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.status import Status
 from heliograph.services import accounts, ledgers, staging
 from heliograph.services.staging import PORTION
-from heliograph.store.database import Full
+from heliograph.store.database import Done, Full, Lost, Step
 
 both = pytest.mark.parametrize("backend", BACKENDS)
 
@@ -204,5 +205,37 @@ def test_full_store_in_the_middle_is_swept_when_there_is_room(tmp_path: Path) ->
             await asyncio.gather(*house.tasks)
             assert await house.balance() == 1000 * SCALE
             await nothing_left(await house.restart())
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_activation_in_doubt_refuses_a_repeat_only_while_it_may_be_kept(kept: bool, tmp_path: Path) -> None:
+    """The database went away during the last commit: error, and no second time what turns out to have become valid."""
+
+    async def story() -> None:
+        async with open_house("sqlite", tmp_path) as house:
+            write = house.db.write
+
+            def lose(steps: Sequence[Step], done: Done) -> None:
+                if not any(step.query == "staged.end" for step in steps):
+                    write(steps, done)
+                    return
+                house.db.write = write  # type: ignore[method-assign]
+                lost = Lost("away", unknown=True)
+                if kept:
+                    write(steps, lambda results, error: done(None, lost))
+                else:
+                    asyncio.get_running_loop().call_soon(done, None, lost)
+
+            house.db.write = lose  # type: ignore[method-assign]
+            assert await house.accept(make(*numbers(400))) == Refusal(Reason.NOT_POSSIBLE)
+            await asyncio.gather(*house.tasks)
+            again = await house.accept(make(*numbers(400)))
+            if kept:
+                assert again == Refusal(Reason.REPEATED_REQUEST)
+            else:
+                assert isinstance(again, Accepted)
+            assert len(await house.stored()) == 400
 
     asyncio.run(story())

@@ -15,7 +15,7 @@ from heliograph.core.money import SCALE
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.status import Err, Status
 from heliograph.services import accounts, blacklists, ledgers, senders
-from heliograph.store.database import Full
+from heliograph.store.database import Full, Lost
 
 both = pytest.mark.parametrize("backend", BACKENDS)
 OTHER = "79161234568"
@@ -437,6 +437,27 @@ def test_price_query_uses_the_same_rules_and_five_a_minute(tmp_path: Path) -> No
             )
             assert await house.stored() == [] and await house.balance() == 1000 * SCALE
             assert isinstance(await house.send(PHONE), Accepted)
+
+    asyncio.run(story())
+
+
+def test_request_whose_commit_is_in_doubt_is_not_taken_twice(tmp_path: Path) -> None:
+    """The database went away during the commit: its texts may go out, so a repeat within the minute is refused, and a
+    copy of one of them as well; what is known to be lost may come again at once."""
+
+    async def story() -> None:
+        async with open_house("sqlite", tmp_path, no_duplicates="yes") as house:
+            house.db.fault = Lost("away", unknown=True)
+            assert await house.send(PHONE, OTHER) == Refusal(Reason.NOT_POSSIBLE)
+            house.db.fault = None
+            assert await house.send(PHONE, OTHER) == Refusal(Reason.REPEATED_REQUEST)
+            assert (await house.send(PHONE)).reason == Reason.DUPLICATE  # type: ignore[union-attr]
+            house.db.fault = Lost("away")
+            assert await house.send(PHONE, text="another") == Refusal(Reason.NOT_POSSIBLE)
+            house.db.fault = None
+            assert isinstance(await house.send(PHONE, text="another"), Accepted)
+            house.now += 60_000
+            assert isinstance(await house.send(PHONE, OTHER), Accepted)
 
     asyncio.run(story())
 

@@ -23,7 +23,7 @@ from heliograph.core.status import REFUSALS, Err, Status
 from heliograph.services.deciding import Decision
 from heliograph.services.desk import Desk, Row, accept_row
 from heliograph.services.quotas import Quotas
-from heliograph.store.database import Broken, Full
+from heliograph.store.database import Broken, Full, Lost
 
 DAY_S = 86_400
 
@@ -178,3 +178,9 @@ def reason_of(error: Exception) -> Reason:
     if isinstance(error, Broken) and error.which.startswith("overdraft"):
         return Reason.NO_MONEY
     return Reason.NOT_POSSIBLE
+
+
+def may_be_kept(error: Exception | None) -> bool:
+    """Whether a commit that failed may have reached the disk all the same: its texts may go out, so a repeat of their
+    request must be refused and they count."""
+    return isinstance(error, Lost) and error.unknown

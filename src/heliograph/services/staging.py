@@ -13,7 +13,7 @@ from heliograph.core.accounts import Account
 from heliograph.core.messages import LANE_BULK, Accepted, Recipient, Submission
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.services.batch import Change
-from heliograph.services.births import answer_of, make_message, reason_of, rows_of
+from heliograph.services.births import answer_of, make_message, may_be_kept, reason_of, rows_of
 from heliograph.services.deciding import Decider, Decision
 from heliograph.services.desk import Desk, Row
 from heliograph.services.quotas import Quotas
@@ -50,6 +50,7 @@ class Staging:
 
     async def _run(self, request: "_Request", done: Callable[[Accepted | Refusal], None]) -> None:
         answer: Accepted | Refusal
+        kept = False
         try:
             answer = await request.write(self._quotas)
         except Refused as refused:
@@ -57,16 +58,21 @@ class Staging:
         except Exception as error:
             log.exception("staging_failed")
             answer = Refusal(reason_of(error))
-        if isinstance(answer, Refusal):
-            self._quotas.requests.discard(request.print)
-            request.withdraw(self._quotas)
+            kept = may_be_kept(error)
+        if isinstance(answer, Refusal) and not kept:
+            self._forget(request)
         done(answer)
         if isinstance(answer, Accepted):
             self.activated(request.carriers)
         elif not request.active:
-            await self._abandon(request)
+            await self._abandon(request, kept)
 
-    async def _abandon(self, request: "_Request") -> None:
+    def _forget(self, request: "_Request") -> None:
+        self._quotas.requests.discard(request.print)
+        request.withdraw(self._quotas)
+
+    async def _abandon(self, request: "_Request", kept: bool) -> None:
+        """Remove what it wrote; with ``kept`` its last commit may have made it valid."""
         try:
             if request.reserved:
                 self._desk.purses.release(request.account.id, request.reserved)
@@ -74,6 +80,8 @@ class Staging:
             # When the store went away during the last commit nobody knows yet whether the request became valid.
             if any(row[0] == request.first_id for row in await self._desk.db.all("staged.all")):
                 await sweep(self._desk, request.first_id, request.last_id)
+                if kept:
+                    self._forget(request)
         except Exception:
             # The row in `staged` still hides the rest; the next start sweeps it.
             log.exception("sweep_failed")

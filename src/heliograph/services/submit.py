@@ -12,6 +12,7 @@ from heliograph.services.births import (
     answer_of,
     choose_lane,
     make_message,
+    may_be_kept,
     print_of,
     reason_of,
     rows_of,
@@ -109,10 +110,11 @@ class Submitting:
             messages.append(message)
 
         def settled(error: Exception | None) -> None:
-            if error is not None or refused:
+            if (error is not None or refused) and not may_be_kept(error):
                 quotas.requests.discard(print_)
             if error is not None:
-                decider.withdraw(decisions, quotas)
+                if not may_be_kept(error):
+                    decider.withdraw(decisions, quotas)
                 if total:
                     desk.purses.release(account.id, total)
                 done(Refusal(reason_of(error)))
