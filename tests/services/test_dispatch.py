@@ -8,10 +8,14 @@ from tests.databases import BACKENDS
 from tests.house import NORTH, NOW, PHONE, PRICE, SOUTH, Answer, Report, open_house
 
 from heliograph.core.money import SCALE
+from heliograph.core.reasons import Refused
 from heliograph.core.status import Err, Status
+from heliograph.services import carriers, routes
+from heliograph.services.attempts import missing_of
 
 both = pytest.mark.parametrize("backend", BACKENDS)
 DAY_MS = 86_400_000
+LONG = "a" * 400  # three parts
 
 
 @both
@@ -138,6 +142,84 @@ def test_sent_text_without_a_receipt_ends_after_its_time(backend: str, tmp_path:
             assert (await house.row(message)).status == Status.DELIVERED
             assert await house.ledger(message) == [("charge", -PRICE), ("refund", PRICE)]
             assert await house.balance() == 1000 * SCALE
+
+    asyncio.run(story())
+
+
+@both
+def test_texts_of_a_carrier_that_was_removed_end_too(backend: str, tmp_path: Path) -> None:
+    """No carrier is removed while texts are out there; when its row has gone all the same they end after a day and an hour."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            message = await house.sent("a1")
+            await routes.remove(house.db, "first")  # type: ignore[arg-type]
+            with pytest.raises(Refused, match=r"1 messages were sent over north .* disable it instead"):
+                await carriers.remove(house.db, "north")  # type: ignore[arg-type]
+            async with house.db.transaction() as tx:
+                await tx.run("carriers.remove", NORTH)
+            next_one = await house.restart()
+            assert await next_one.dispatch.end_waits(NOW + 90_000_000) == 0
+            assert await next_one.dispatch.end_waits(NOW + 90_000_001) == 1
+            await next_one.desk.batch.settle()
+            row = await next_one.row(message)
+            assert (row.status, row.err) == (Status.EXPIRED, Err.NO_REPORT)
+
+    asyncio.run(story())
+
+
+@both
+@pytest.mark.parametrize("code", [0x58, 0])
+def test_missing_parts_go_alone_after_a_restart(code: int, backend: str, tmp_path: Path) -> None:
+    """Of a long text whose second part waits only that goes again, also when the try did not count (code 0: its link went
+    down before it was written)."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            (message,) = await house.accepted(PHONE, text=LONG)
+            (other,) = await house.accepted(PHONE, text="b" + LONG)
+            await house.answer(
+                await house.start(message),
+                Answer("accepted", "a1"),
+                Answer("later", code=code),
+                Answer("accepted", "a3"),
+            )
+            next_one = await house.restart()
+            again, whole = await next_one.dispatch.read_due(NORTH, 1, NOW + 1000, 9)
+            assert (again.int_id, missing_of(again), again.tries) == (message.int_id, (2,), 1)
+            assert (whole.int_id, missing_of(whole), whole.part_states) == (other.int_id, (), [])
+            assert await next_one.report(Report("a1"))
+            assert again.status == Status.WAITING
+            await next_one.answer(await next_one.start(again), Answer("accepted", "a2"))
+            assert (await next_one.row(again)).status == Status.SENT
+            for ref in ("a2", "a3"):
+                assert await next_one.report(Report(ref))
+            assert (await next_one.row(again)).status == Status.DELIVERED
+
+    asyncio.run(story())
+
+
+@both
+def test_parts_that_nobody_knew_of_go_as_well(backend: str, tmp_path: Path) -> None:
+    """A carrier without the text's alphabet makes more parts of it than were priced; after a crash in the middle of
+    their answers none of them may be forgotten."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            await house.set_carrier(unsure="again")
+            (message,) = await house.accepted(PHONE, text=LONG)
+            job = await house.start(message)
+            for part in (1, 2):
+                house.attempts.record(job, part, 5, Answer("accepted", f"a{part}"), NOW)  # type: ignore[arg-type]
+            await house.desk.batch.settle()
+            next_one = await house.restart()
+            (again,) = await next_one.dispatch.read_due(NORTH, 1, NOW + 1000, 9)
+            job = await next_one.start(again)
+            assert job.missing == (3,)
+            next_one.attempts.record(job, 3, 5, Answer("accepted", "a3"), NOW)  # type: ignore[arg-type]
+            await next_one.desk.batch.settle()
+            assert next_one.again == [(again.int_id, NOW)]
+            assert missing_of(again) == (4, 5) and again.status == Status.WAITING
 
     asyncio.run(story())
 

@@ -69,8 +69,9 @@ class Attempts:
         message, since_ms = job.message, job.message.started_ms
         if not job.total:
             job.total = total
-            if len(message.part_states) != total:
-                message.part_states = [(int(Status.WAITING), 0)] * total
+            if len(message.part_states) > total:
+                message.part_states.clear()
+            message.part_states.extend([(int(Status.WAITING), 0)] * (total - len(message.part_states)))
         job.answers[part] = answer
         if answer.what == "accepted":
             if message.part_states[part - 1][0] == Status.WAITING:
@@ -91,6 +92,9 @@ class Attempts:
         whats = {answer.what for answer in job.answers.values()}
         if is_final(job.message.status):  # the receipt of another part, or of another carrier, ended it meanwhile
             self._over(job, rows)
+        elif whats == {"accepted"} and missing_of(job.message):
+            # The carrier makes more parts of it than were known when the missing ones were asked for.
+            self._repeat(job.message, rows, now_ms, now_ms)
         elif whats == {"accepted"}:
             self._sent(job, rows, now_ms)
         elif "unsure" in whats:

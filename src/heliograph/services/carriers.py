@@ -60,15 +60,20 @@ async def alter(
 
 
 async def remove(db: Database, name: str) -> None:
-    """Remove a carrier that no route leads to and no message waits for; Refused(NOT_FOUND, NOT_POSSIBLE)."""
+    """Remove a carrier that no route leads to and that owes nothing: no text waits for it, and of none its report.
+    Refused(NOT_FOUND, NOT_POSSIBLE)."""
     async with change(db) as tx:
         id_ = _must(await tx.one("carriers.find", name), name)[0]
         routes = [route for (route,) in await tx.all("carriers.routes", id_)]
         if routes:
             raise Refused(Reason.NOT_POSSIBLE, f"routes lead to {name}: {', '.join(routes)}; remove them first")
-        row = await tx.one("carriers.queued", id_)
-        if row is not None and row[0]:
-            raise Refused(Reason.NOT_POSSIBLE, f"{row[0]} messages wait for {name}; disable it and let them move on")
+        for query, owing in (
+            ("carriers.queued", "wait for {}"),
+            ("carriers.sent", "were sent over {} and may be reported"),
+        ):
+            row = await tx.one(query, id_)
+            if row is not None and row[0]:
+                raise Refused(Reason.NOT_POSSIBLE, f"{row[0]} messages {owing.format(name)}; disable it instead")
         await tx.run("carriers.remove", id_)
 
 

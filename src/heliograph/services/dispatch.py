@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 
+from heliograph.core.carriers import Settings
 from heliograph.core.messages import Message
 from heliograph.core.routing import Facts, Route
 from heliograph.core.status import Err, Status
@@ -22,12 +23,17 @@ class Dispatch:
         self.unsure: dict[tuple[int, str], list[Message]] = {}
 
     async def read_due(self, carrier_id: int, lane: int, now_ms: int, limit: int) -> list[Message]:
-        """Texts that are due and not started, oldest first; those in memory already come as the same objects."""
+        """Texts that are due and not started, oldest first; those in memory already come as the same objects. Of long
+        ones it is known which parts have gone, also after a restart."""
         rows = await self._desk.db.all("queue.due", carrier_id, lane, now_ms, limit)
         known = self._desk.messages
         messages = [known.get(row[0]) or message_of(row) for row in rows]
         for message in messages:
             self._desk.hold(message)
+        for message, row in zip(messages, rows, strict=True):
+            # What is under way knows its parts better than the table does.
+            if row[28] and not message.pending:
+                await self.load_parts(message)
         return messages
 
     async def next_due(self, carrier_id: int, lane: int, now_ms: int) -> int | None:
@@ -134,10 +140,14 @@ class Dispatch:
                 ended += 1
             else:
                 desk.keep(message, [("queue.remove", (message.int_id,))])
-        for carrier in desk.snapshots.current.carriers.values():
-            before_ms = now_ms - carrier.settings.report_s * 1000
-            for row in await desk.db.all("messages.overdue", carrier.id, before_ms, RECOVER_PAGE):
-                message = await self.get(row[0])
+        carrier_id = -1
+        # By what the table holds: texts of a carrier that was removed end as well.
+        while (found := await desk.db.one("messages.next_sender", carrier_id)) and found[0] is not None:
+            carrier_id = found[0]
+            carrier = desk.snapshots.current.carriers.get(carrier_id)
+            before_ms = now_ms - (carrier.settings if carrier else Settings()).report_s * 1000
+            for (int_id,) in await desk.db.all("messages.overdue", carrier_id, before_ms, RECOVER_PAGE):
+                message = await self.get(int_id)
                 if message is not None and message.status == Status.SENT and not message.pending:
                     self.end(message, Status.EXPIRED, Err.NO_REPORT, now_ms)
                     ended += 1

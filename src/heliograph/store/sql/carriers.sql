@@ -29,5 +29,9 @@ SELECT name FROM routes WHERE carrier_id = ? ORDER BY name
 -- name: queued
 SELECT count(*) FROM queue WHERE carrier_id = ?
 
+-- Texts that it has and has not reported on (a partial index holds only what is at status 0).
+-- name: sent
+SELECT count(*) FROM messages WHERE status = 0 AND carrier_id = ?
+
 -- name: remove
 DELETE FROM carriers WHERE id = ?

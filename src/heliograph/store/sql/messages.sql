@@ -49,3 +49,7 @@ SELECT phone, text, extra FROM messages WHERE int_id >= ? AND account_id = ? AND
 -- Sent texts whose receipt is overdue (a partial index holds only what is at status 0).
 -- name: overdue
 SELECT int_id FROM messages WHERE status = 0 AND carrier_id = ? AND changed_ms < ? ORDER BY changed_ms LIMIT ?
+
+-- The next carrier that has sent texts without a receipt, one step in the same index; carriers that were removed, too.
+-- name: next_sender
+SELECT min(carrier_id) FROM messages WHERE status = 0 AND carrier_id > ?

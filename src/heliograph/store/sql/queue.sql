@@ -13,10 +13,12 @@ UPDATE queue SET carrier_id = ?, due_ms = ?, started_ms = ?, unsure = ? WHERE in
 -- name: remove
 DELETE FROM queue WHERE int_id = ?
 
+-- The last column: whether parts of it were answered before.
 -- name: due
 SELECT m.int_id, m.account_id, m.id, m.phone, m.given, m.kind, m.flags, m.sender, m.text, m.comment, m.parts, m.cost,
     m.mccmnc, m.status, m.err, m.send_ms, m.created_ms, m.changed_ms, m.expires_ms, m.lane, m.route_id, q.carrier_id,
-    m.door, m.fingerprint, m.refunded, m.extra, m.tries, m.tried
+    m.door, m.fingerprint, m.refunded, m.extra, m.tries, m.tried,
+    CASE WHEN m.parts > 1 AND EXISTS (SELECT 1 FROM parts p WHERE p.int_id = q.int_id) THEN 1 ELSE 0 END
 FROM queue q JOIN messages m ON m.int_id = q.int_id
 WHERE q.carrier_id = ? AND q.lane = ? AND q.due_ms <= ? AND q.started_ms = 0
     AND NOT EXISTS (SELECT 1 FROM staged s WHERE q.int_id BETWEEN s.first_id AND s.last_id)
