@@ -334,6 +334,23 @@ def test_results_of_a_number_query_are_stored(backend: str, tmp_path: Path) -> N
 
 
 @both
+def test_early_results_of_a_number_query_outlive_a_restart(backend: str, tmp_path: Path) -> None:
+    """They came before the response to their query, and the program fell before they could be joined."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            (message,) = await house.accepted(kind=Kind.HLR)
+            await house.start(message)
+            found = {"imsi": "250011234567890", "mcc": "250", "mnc": "01"}
+            assert await house.report(Report("h1", hlr=found)) and await orphans(house) == 1
+            next_one = await house.restart()
+            assert await status(next_one, message) == (1, 0) and await orphans(next_one) == 0
+            assert decode_extra((await next_one.row(message)).extra).hlr == found
+
+    asyncio.run(story())
+
+
+@both
 def test_receipt_that_cannot_be_stored_is_asked_for_again(
     backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

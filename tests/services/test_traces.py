@@ -48,7 +48,7 @@ async def make(db: Database, folder: Path) -> Snapshot:
             ),
             Step("events.add", [(100, (NOW + 30) * 1000 + 7, "route", "b: refused by first")]),
             Step("callbacks.add", [(5, 100, shop.id, 1, 0, NOW + 60, NOW + 70)]),
-            Step("orphans.add", [(9, second.id, "ABC", PHONE, NOW + 55, 1, 0, "", "two fit")]),
+            Step("orphans.add", [(9, second.id, "ABC", PHONE, NOW + 55, 1, 0, "", "two fit", "")]),
             Step("staged.begin", [(101, 101, shop.id, NOW)]),
         ]
     )

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from heliograph.core.messages import Message, decode_extra, encode_extra
+from heliograph.core.messages import Extra, Message, decode_extra, encode_extra
 from heliograph.core.references import MOST, NOTATIONS, spell
 from heliograph.core.status import Status, combine, is_final, may_move
 from heliograph.services.attempts import Attempts
@@ -80,8 +80,8 @@ class Receipts:
     async def open(self, now_ms: int) -> None:
         """Take over the orphans of the last three days, and join those that the last run's doubts explain."""
         rows = await self._desk.db.all("orphans.recent", now_ms - 3 * 86_400_000, EARLY_KEPT)
-        for id_, carrier_id, ref, phone, received_ms, status, err, detail, _ in reversed(rows):
-            self._keep(Orphan(id_, carrier_id, ref, phone, received_ms, status, err, detail))
+        for *fields, extra in reversed(rows):
+            self._keep(Orphan(*fields, 0, decode_extra(extra).hlr))
         for messages in list(self._dispatch.unsure.values()):
             for message in list(messages):
                 self._join_unsure(message, now_ms)
@@ -310,7 +310,9 @@ class Receipts:
         )
         self.kept += 1
         self._keep(orphan)
-        row = (orphan.id, carrier_id, report.ref, report.phone, now_ms, report.status, report.err, report.detail, why)
+        extra = encode_extra(Extra(hlr=report.hlr)) if report.hlr else ""
+        told = (report.ref, report.phone, now_ms, report.status, report.err, report.detail)
+        row = (orphan.id, carrier_id, *told, why, extra)
 
         def done(error: Exception | None) -> None:
             if error is not None:

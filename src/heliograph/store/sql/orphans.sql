@@ -1,14 +1,14 @@
 -- Receipts that match nothing yet, or too much.
 
 -- name: add
-INSERT INTO orphans (id, carrier_id, ref, phone, received_ms, status, err, detail, reason)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO orphans (id, carrier_id, ref, phone, received_ms, status, err, detail, reason, extra)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: remove
 DELETE FROM orphans WHERE id = ?
 
 -- name: recent
-SELECT id, carrier_id, ref, phone, received_ms, status, err, detail, reason FROM orphans
+SELECT id, carrier_id, ref, phone, received_ms, status, err, detail, extra FROM orphans
 WHERE received_ms > ? ORDER BY id DESC LIMIT ?
 
 -- name: last
