@@ -81,7 +81,9 @@ class Receipts:
         """Take over the orphans of the last three days, and join those that the last run's doubts explain."""
         rows = await self._desk.db.all("orphans.recent", now_ms - 3 * 86_400_000, EARLY_KEPT)
         for *fields, extra in reversed(rows):
-            self._keep(Orphan(*fields, 0, decode_extra(extra).hlr))
+            orphan = Orphan(*fields)
+            orphan.hlr = decode_extra(extra).hlr
+            self._keep(orphan)
         for messages in list(self._dispatch.unsure.values()):
             for message in list(messages):
                 self._join_unsure(message, now_ms)
