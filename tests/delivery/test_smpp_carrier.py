@@ -161,12 +161,12 @@ def test_throttled_carrier_slows_down_and_recovers() -> None:
         centre = Centre()
         centre.answer = refuse_with(statuses.ESME_RTHROTTLED)
         async with bound(centre, rate=400.0) as (_, links, books):
-            for number in range(1, 4):
+            for number in range(1, 7):
                 links.send(unit(number))
-            await until(lambda: books.count(What.LATER) == 3)
+            await until(lambda: books.count(What.LATER) == 6)
             assert all(0 < outcome.retry_ms <= 2000 for outcome in books.outcomes.values())
             assert links.room(1) == 0
-            assert links.stats()["throttled"] == 3
+            assert links.stats()["throttled"] == 6
             assert links.stats()["rate"] == pytest.approx(280)  # one episode: 400 * 0.7
             centre.answer = centre.accept
             before = books.changes

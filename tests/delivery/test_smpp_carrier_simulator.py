@@ -108,6 +108,25 @@ def test_carrier_with_a_limit_is_used_to_its_limit() -> None:
     asyncio.run(main())
 
 
+def test_carrier_that_throttles_now_and_then_keeps_its_speed() -> None:
+    """One submit in fifty is throttled at random: those parts alone wait, nobody else does."""
+
+    async def main() -> None:
+        async with simulated(Profile(throttled=0.02), window=20) as (_, links, books):
+            number = 0
+            while number < 1000:
+                for _ in range(links.room(3)):
+                    number += 1
+                    links.send(unit(number, lane=3, phone=f"7916{number:07d}"))
+                await asyncio.sleep(0)
+            await until(lambda: len(books.outcomes) == number)
+            assert books.count(What.LATER) == links.stats()["throttled"] > 0
+            assert {outcome.retry_ms for outcome in books.outcomes.values()} == {0, 2000}
+            assert links.stats()["rate"] == 0
+
+    asyncio.run(main())
+
+
 def test_many_messages_go_through_with_all_their_receipts() -> None:
     """Two links, full windows, parts and receipts side by side: nothing lost, nothing twice."""
 

@@ -12,35 +12,43 @@ _DEPTH_S: Final = 0.05
 _FIRST_PAUSE_MS: Final = 500
 _LAST_PAUSE_MS: Final = 30_000
 _DECREASE: Final = 0.7
-_STEPS: Final = 20
 _FLOOR: Final = 1.0
-# It takes two refusals in a second, and a twentieth of its answers, to slow the carrier down; else the part alone waits.
-_FEW: Final = 2
-_SHARE: Final = 20
+# The limit rises by a tenth in the first good second, by a twentieth more in each that follows, by half at most: from a
+# tenth of the rate to all of it in ten seconds.
+_RISE: Final = 0.1
+_RISE_MORE: Final = 0.05
+_MOST_RISE: Final = 0.5
+# Refusals slow the carrier down when they are more than a twentieth of the answers of the last one to two seconds, and
+# six besides: chance alone (2 % refused, any number of answers) brings so many together in one look of 100,000. Or when
+# five come in a row (3 in 10^9 at 2 %). Otherwise the part alone waits.
+_SHARE: Final = 0.05
+_BESIDES: Final = 6
+_IN_A_ROW: Final = 5
 _ALONE_MS: Final = 2000
-# So many refusals in an episode make the next pause longer, should there be one.
-_MANY: Final = 4
 _SECOND_MS: Final = 1000
 
 
 class Pace:
     """The speed of one carrier over all its links.
 
-    ``limit`` is the parts a second allowed now, 0 when nothing bounds them. Throttling answers pause the carrier
-    (half a second, doubling up to 30 s while many go on) and take the limit to 0.7 of itself; each second of
-    accepted parts gives back a twentieth of the configured rate. Without a configured rate the limit starts from
-    what was accepted in the last second, and is lifted again once twice that has been reached.
+    ``limit`` is the parts a second allowed now, 0 when nothing bounds them. Throttling answers beyond a small share
+    pause the carrier (half a second, doubling up to 30 s while nothing is accepted in between) and take the limit to
+    0.7 of itself; each second of accepted parts raises it by a tenth and more. Without a configured rate the limit
+    starts from what was accepted in the last second, and is lifted again once twice that has been reached.
     """
 
     __slots__ = (
         "_accepted",
+        "_before",
         "_filled_ms",
+        "_helped",
+        "_in_a_row",
         "_measured",
         "_paused_ms",
         "_peak",
         "_rate",
-        "_refusals",
         "_refused",
+        "_rise",
         "_since_ms",
         "_streak",
         "_tokens",
@@ -55,9 +63,14 @@ class Pace:
         self._paused_ms = 0
         self._streak = 0
         self._peak = rate
+        self._rise = _RISE
+        # Answers of this second, and (accepted, refused) of the one before.
         self._accepted = 0
         self._refused = 0
-        self._refusals = 0
+        self._before = (0, 0)
+        self._in_a_row = 0
+        # Whether anything was accepted since the last pause.
+        self._helped = True
         self._measured = 0.0
         self._since_ms = now_ms
 
@@ -91,23 +104,29 @@ class Pace:
     def accepted(self, now_ms: int) -> None:
         """A part was accepted; once a second this looks back and speeds up."""
         self._accepted += 1
+        self._in_a_row = 0
         elapsed = now_ms - self._since_ms
+        if elapsed >= 0:
+            self._helped = True
         if elapsed >= _SECOND_MS or elapsed < 0:
             self._look_back(now_ms, elapsed)
 
     def throttled(self, now_ms: int) -> int:
         """A part was throttled; returns the milliseconds after which to try it again.
 
-        A lone refusal among accepted parts is about its recipient (a full queue of his, say) and slows nobody else
+        A few refusals among accepted parts are about their recipients (a full queue of his, say) and slow nobody else
         down. Answers that come during a pause belong to parts sent before it and are no new reason for another.
         """
         if self._is_paused(now_ms):
-            self._refusals += 1
             return self._paused_ms - now_ms
         if now_ms - self._since_ms >= _SECOND_MS:
             self._look_back(now_ms, now_ms - self._since_ms)
         self._refused += 1
-        if self._refused < _FEW or self._refused * _SHARE < self._accepted + self._refused:
+        self._in_a_row += 1
+        accepted, refused = self._before
+        refused += self._refused
+        answers = accepted + self._accepted + refused
+        if self._in_a_row < _IN_A_ROW and refused < _BESIDES + answers * _SHARE:
             return _ALONE_MS
         self._slow_down(now_ms)
         return self._paused_ms - now_ms
@@ -118,12 +137,14 @@ class Pace:
             self._peak = base
         floor = min(self._rate, _FLOOR) if self._rate else _FLOOR
         self.limit = max(floor, base * _DECREASE)
-        # Pauses grow where a pause did not help many.
-        self._streak = self._streak + 1 if self._refusals >= _MANY else 0
-        self._refusals = self._refused
+        self._rise = _RISE
+        # Pauses grow where a pause did not help.
+        self._streak = 0 if self._helped else self._streak + 1
         self._paused_ms = now_ms + min(_FIRST_PAUSE_MS << min(self._streak, 10), _LAST_PAUSE_MS)
+        self._helped = False
         # The pause saves no tokens and is no time in which something could have been accepted.
         self._tokens, self._filled_ms = 1.0, self._paused_ms
+        self._before, self._in_a_row = (0, 0), 0
         self._accepted, self._refused, self._since_ms = 0, 0, self._paused_ms
 
     def _is_paused(self, now_ms: int) -> bool:
@@ -140,14 +161,17 @@ class Pace:
             return  # an answer during a pause; the second begins at the end of it
         if elapsed > 0:
             self._measured = self._accepted * 1000 / elapsed
-            if not self._refused:
-                self._refusals = 0
             if self._accepted and self.limit != self._rate:
                 self._speed_up(elapsed)
+        recent = 0 <= elapsed < 2 * _SECOND_MS
+        self._before = (self._accepted, self._refused) if recent else (0, 0)
+        if not recent:
+            self._in_a_row = 0
         self._accepted, self._refused, self._since_ms = 0, 0, now_ms
 
     def _speed_up(self, elapsed: int) -> None:
-        self.limit += max(_FLOOR, self._peak / _STEPS) * elapsed / 1000
+        self.limit += max(_FLOOR, self.limit * self._rise) * elapsed / 1000
+        self._rise = min(_MOST_RISE, self._rise + _RISE_MORE)
         if self._rate:
             self.limit = min(self._rate, self.limit)
         elif self.limit > 2 * self._peak:
