@@ -13,7 +13,7 @@ from typing import Any
 from tests.databases import fresh_database
 
 from heliograph.core.accounts import Account
-from heliograph.core.messages import Accepted, Message, Recipient, Submission
+from heliograph.core.messages import Accepted, Message, Quote, Recipient, Submission
 from heliograph.core.money import SCALE
 from heliograph.core.reasons import Refusal
 from heliograph.core.tariffs import Prices, Zone
@@ -147,6 +147,12 @@ class House:
         """Hand a submission over; the answer comes later."""
         future: asyncio.Future[Accepted | Refusal] = asyncio.get_running_loop().create_future()
         self.submitting.accept(self.account, submission, self.now, future.set_result)
+        return future
+
+    def price(self, submission: Submission) -> asyncio.Future[Quote | Refusal]:
+        """Ask for the price of a submission; the answer comes later."""
+        future: asyncio.Future[Quote | Refusal] = asyncio.get_running_loop().create_future()
+        self.submitting.price(self.account, submission, self.now, future.set_result)
         return future
 
     async def send(self, *phones: str, text: str = "hello", **more: Any) -> Accepted | Refusal:

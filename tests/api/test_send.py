@@ -409,10 +409,11 @@ def test_failed_sends_count_towards_a_ban(house: House) -> None:
     assert house.guard.sends == [True, False, False]
 
 
-def test_reply_waits_for_the_commit(house: House) -> None:
-    """The slot is given back with the reply, not before."""
+@pytest.mark.parametrize("more", ["", "&cost=1"])
+def test_reply_waits_for_the_commit_or_the_price(house: House, more: str) -> None:
+    """The slot is given back with the reply, not before; the price of many recipients takes its time as well."""
     house.submitting.slow = True
-    query = f"login=alex&psw=123&phones={A}&mes=x".encode()
+    query = f"login=alex&psw=123&phones={A}&mes=x{more}".encode()
     assert house.post(Request("GET", PATH, query, received_ns=NOW_MS * 1_000_000)) is None
     assert (house.guard.inside, house.guard.left) == (1, 0)
     house.submitting.pending[0]()

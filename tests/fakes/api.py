@@ -92,9 +92,14 @@ class FakeSubmitting:
         else:
             done(self.result)
 
-    def price(self, account: Account, submission: Submission, now_ms: int) -> Quote | Refusal:
+    def price(
+        self, account: Account, submission: Submission, now_ms: int, done: Callable[[Quote | Refusal], None]
+    ) -> None:
         self.asked.append(submission)
-        return self.quote
+        if self.slow:
+            self.pending.append(lambda: done(self.quote))
+        else:
+            done(self.quote)
 
 
 @dataclass

@@ -144,6 +144,9 @@ def test_top_up_wants_an_amount_above_zero(tmp_path: Path) -> None:
         ("hours", "9-25", "9-21"),
         ("prefixes", "7;8", "commas"),
         ("addresses", "10.0.0.300", "10.0.0.300"),
+        ("addresses", "shop.example", "addresses"),
+        ("sender", "\u0412\u0430\u0441\u044f", "Latin"),
+        ("sender", "TwelveLetter", "11"),
         ("callback_url", "ftp://x", "http://"),
     ],
 )

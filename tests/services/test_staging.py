@@ -33,12 +33,12 @@ async def nothing_left(house: House, balance: int = 1000 * SCALE) -> None:
     assert await house.balance() == balance
 
 
-async def watch_portions(house: House) -> list[int]:
+async def watch_portions(house: House, request: asyncio.Future[Accepted | Refusal]) -> list[int]:
     """What a dispatcher, a status query, the ledger and the history see while a request is being written."""
     seen = []
     while not house.db.writes:
         await asyncio.sleep(0)
-    for _ in range(5):
+    while not request.done():
         due = await house.db.all("queue.due", 1, 3, 2**62, 10)
         found = await house.statuses.get(house.account.id, "1", numbers(1)[0])
         told = await house.db.all("callbacks.due", 2**62, 0, 10)
@@ -64,7 +64,7 @@ def test_large_request_is_accepted_whole(backend: str, tmp_path: Path) -> None:
             house.desk.batch.watch["callbacks.add"] = told.extend
             house.db.writes = 0
             future = house.accept(make(*numbers(5000), "12", numbers(1)[0], "8" + numbers(1)[0][1:]))
-            seen = await watch_portions(house)
+            seen = await watch_portions(house, future)
             answer = await future
             assert isinstance(answer, Accepted)
             assert (answer.id, answer.parts, answer.cost) == ("1", 5000, 5000 * PRICE)

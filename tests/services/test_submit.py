@@ -15,6 +15,8 @@ from heliograph.core.money import SCALE
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.status import Err, Status
 from heliograph.services import accounts, blacklists, ledgers, senders
+from heliograph.services.staging import PORTION
+from heliograph.services.submit import STAGE_OVER
 from heliograph.store.database import Full, Lost
 
 both = pytest.mark.parametrize("backend", BACKENDS)
@@ -186,7 +188,7 @@ def test_repeats_inside_a_request_are_sent_once(tmp_path: Path) -> None:
             texts = (Recipient(PHONE, "one"), Recipient("8" + PHONE[1:], "two"), Recipient(PHONE, "one"))
             answer = await house.accept(Submission(recipients=texts))
             assert isinstance(answer, Accepted) and answer.parts == 2
-            quote = house.submitting.price(house.account, make(PHONE, "8" + PHONE[1:]), NOW)
+            quote = await house.price(make(PHONE, "8" + PHONE[1:]))
             assert isinstance(quote, Quote) and quote.parts == 1
             assert await house.balance() == 1000 * SCALE - 3 * PRICE
 
@@ -228,7 +230,7 @@ def test_test_mode_sends_and_charges_nothing(backend: str, tmp_path: Path) -> No
             (message,) = await house.stored()
             assert (message.status, message.err, message.cost) == (Status.DELIVERED, Err.VIRTUAL, 0)
             assert await house.queued(message) is None and [row[3] for row in told] == [1]
-            quote = house.submitting.price(house.account, make(PHONE), NOW)
+            quote = await house.price(make(PHONE))
             assert isinstance(quote, Quote) and quote.cost == 0
             assert await house.balance() == 1000 * SCALE
 
@@ -428,13 +430,11 @@ def test_price_query_uses_the_same_rules_and_five_a_minute(tmp_path: Path) -> No
         async with open_house("sqlite", tmp_path, number_limit="1") as house:
             submission = make(PHONE, "12", KAZAKH)
             for _ in range(5):
-                quote = house.submitting.price(house.account, submission, house.now)
+                quote = await house.price(submission)
                 assert isinstance(quote, Quote) and (quote.cost, quote.parts) == (PRICE + 5 * SCALE, 2)
-            assert house.submitting.price(house.account, submission, house.now) == Refusal(Reason.REPEATED_REQUEST)
-            assert house.submitting.price(house.account, make(GERMAN), house.now) == Refusal(Reason.NO_ROUTE)
-            assert house.submitting.price(house.account, make(PHONE, text=""), house.now) == Refusal(
-                Reason.BAD_PARAMETERS, "text is empty"
-            )
+            assert await house.price(submission) == Refusal(Reason.REPEATED_REQUEST)
+            assert await house.price(make(GERMAN)) == Refusal(Reason.NO_ROUTE)
+            assert await house.price(make(PHONE, text="")) == Refusal(Reason.BAD_PARAMETERS, "text is empty")
             assert await house.stored() == [] and await house.balance() == 1000 * SCALE
             assert isinstance(await house.send(PHONE), Accepted)
 
@@ -458,6 +458,50 @@ def test_request_whose_commit_is_in_doubt_is_not_taken_twice(tmp_path: Path) -> 
             assert isinstance(await house.send(PHONE, text="another"), Accepted)
             house.now += 60_000
             assert isinstance(await house.send(PHONE, OTHER), Accepted)
+
+    asyncio.run(story())
+
+
+def test_price_of_a_large_request_lets_others_go_on(tmp_path: Path) -> None:
+    """50,000 recipients priced in one go would hold every other request for a second."""
+
+    async def story() -> None:
+        async with open_house("sqlite", tmp_path) as house:
+            submission = make(*(f"7916{n:07d}" for n in range(5 * PORTION)), "12", KAZAKH, KAZAKH)
+            asked = house.price(submission)
+            turns = 0
+            while not asked.done():
+                await asyncio.sleep(0)
+                turns += 1
+            quote = await asked
+            assert isinstance(quote, Quote) and turns > 5
+            assert (quote.cost, quote.parts) == (5 * PORTION * PRICE + 5 * SCALE, 5 * PORTION + 1)
+            assert [(v.phone, v.status) for v in quote.verdicts[-2:]] == [("12", 22), (KAZAKH, 0)]
+            for _ in range(4):
+                assert await house.price(submission) == quote
+            assert await house.price(submission) == Refusal(Reason.REPEATED_REQUEST)
+            bad = make(*(f"7916{n:07d}" for n in range(STAGE_OVER + 1)), text="")
+            assert await house.price(bad) == Refusal(Reason.BAD_PARAMETERS, "text is empty")
+            denied = make(*(f"49151{n:07d}" for n in range(STAGE_OVER + 1)))
+            assert await house.price(denied) == Refusal(Reason.NO_ROUTE)
+            assert await house.stored() == [] and await house.balance() == 1000 * SCALE
+
+    asyncio.run(story())
+
+
+def test_large_request_is_looked_through_beside_the_loop(tmp_path: Path) -> None:
+    """Its fingerprint takes a while: meanwhile others go on, and of two identical ones the second is refused."""
+
+    async def story() -> None:
+        async with open_house("sqlite", tmp_path) as house:
+            phones = [f"7916{n:07d}" for n in range(STAGE_OVER + 1)]
+            first, second = house.accept(make(*phones)), house.accept(make(*reversed(phones)))
+            assert isinstance(await house.send(PHONE), Accepted) and not first.done()
+            assert await second == Refusal(Reason.REPEATED_REQUEST)
+            answer = await first
+            assert isinstance(answer, Accepted) and answer.parts == STAGE_OVER + 1
+            same = await house.accept(make(*[PHONE] * (STAGE_OVER + 1), text="once"))
+            assert isinstance(same, Accepted) and same.parts == 1
 
     asyncio.run(story())
 

@@ -65,8 +65,10 @@ class Submitting(Protocol):
     ) -> None:
         """Calls ``done`` when the submission is on disk, or refused."""
 
-    def price(self, account: Account, submission: Submission, now_ms: int, /) -> Quote | Refusal:
-        """What it would cost; nothing is sent."""
+    def price(
+        self, account: Account, submission: Submission, now_ms: int, done: Callable[[Quote | Refusal], None], /
+    ) -> None:
+        """Calls ``done`` with what it would cost; nothing is sent."""
 
 
 class Statuses(Protocol):

@@ -185,7 +185,7 @@ def _parse_json(body: bytes) -> tuple[dict[str, object], str]:
     except UnicodeDecodeError:
         # All three charsets have ASCII in common, so the key can be read before the charset is known.
         named = _load_json(body.decode("latin-1").encode()).get("charset")
-        charset = canonical_charset(named if isinstance(named, str) else "")
+        charset = canonical_charset(named if isinstance(named, str) and named else "utf-8")
         try:
             return _load_json(body.decode(charset).encode()), charset
         except UnicodeDecodeError:

@@ -321,10 +321,19 @@ def _check_setting(name: str, settings: Settings) -> None:
     elif name == "prefixes" and value and not PREFIXES.fullmatch(value):
         raise ValueError(f"prefixes={value!r}: digits with commas between, a minus excludes: 7,-77")
     elif name == "addresses":
-        for each in filter(None, value.split(",")):
-            ipaddress.ip_network(each.strip(), strict=False)
+        _check_addresses(value)
+    elif name == "sender" and value and not is_name(value):
+        raise ValueError(f"sender={value!r}: up to 11 Latin letters, digits or signs, or a number")
     elif name == "callback_url" and value and not value.startswith(("http://", "https://")):
         raise ValueError("callback_url: an address begins with http:// or https://")
+
+
+def _check_addresses(value: str) -> None:
+    for each in filter(None, value.split(",")):
+        try:
+            ipaddress.ip_network(each.strip(), strict=False)
+        except ValueError:
+            raise ValueError(f"addresses: {each.strip()!r} is no address or network: 10.0.0.0/8,192.0.2.7") from None
 
 
 def _check_zone(value: str) -> None:

@@ -13,12 +13,13 @@ from heliograph.core.messages import (
     Extra,
     Flag,
     Message,
+    Quote,
     Recipient,
     Submission,
     Verdict,
     encode_extra,
 )
-from heliograph.core.reasons import Reason
+from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.status import REFUSALS, Err, Status
 from heliograph.services.deciding import Decision
 from heliograph.services.desk import Desk, Row, accept_row
@@ -162,13 +163,53 @@ def verdict_of(decision: Decision) -> Verdict:
     return Verdict(decision.phone, decision.mccmnc, 0, decision.text.parts, status, err)
 
 
+class Tally:
+    """What is told of a submission's decisions, gathered as they are made."""
+
+    __slots__ = ("_going", "_reason", "_whole", "cost", "parts", "verdicts")
+
+    def __init__(self) -> None:
+        self.verdicts: list[Verdict] = []
+        self.cost = 0
+        self.parts = 0  # of those that go out
+        self._whole = 0
+        self._going = False
+        self._reason: Reason | None = None
+
+    def add(self, decision: Decision) -> None:
+        """One more."""
+        self.verdicts.append(verdict_of(decision))
+        self._whole += decision.text.parts
+        if decision.reason is None:
+            self._going = True
+            self.parts += decision.text.parts
+            self.cost += decision.cost
+        elif self._reason is None:
+            self._reason = decision.reason
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why nothing of it goes out; None when something does."""
+        return None if self._going else self._reason
+
+    def answer(self, id_: str, total: int, balance: int, test: bool) -> Accepted:
+        """The answer to an accepted submission."""
+        parts = self._whole if len(self.verdicts) == 1 else self.parts
+        return Accepted(id_, parts, total, balance, tuple(self.verdicts), test)
+
+    def quote(self, test: bool) -> Quote | Refusal:
+        """The answer to a price query; a refusal when nothing of it would go out."""
+        if self.reason is not None:
+            return Refusal(self.reason)
+        return Quote(0 if test else self.cost, self.parts, tuple(self.verdicts))
+
+
 def answer_of(decisions: list[Decision], id_: str, total: int, balance: int, test: bool) -> Accepted:
     """The answer to an accepted submission."""
-    if len(decisions) == 1:
-        parts = decisions[0].text.parts
-    else:
-        parts = sum(decision.text.parts for decision in decisions if decision.reason is None)
-    return Accepted(id_, parts, total, balance, tuple(verdict_of(decision) for decision in decisions), test)
+    tally = Tally()
+    for decision in decisions:
+        tally.add(decision)
+    return tally.answer(id_, total, balance, test)
 
 
 def reason_of(error: Exception) -> Reason:

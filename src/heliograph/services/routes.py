@@ -1,14 +1,25 @@
 """Routes: the rules that lead messages to carriers (core/routing.py)."""
 
+import re
 from collections.abc import Mapping
 
 import msgspec
 
+from heliograph.core.messages import Kind
 from heliograph.core.reasons import Reason, Refused
 from heliograph.core.routing import Conditions, Route
 from heliograph.core.settings import change as change_settings
 from heliograph.services.changes import change, check_name
 from heliograph.store.database import Database, Row, Transaction
+
+ANYTHING = re.compile(r".*", re.DOTALL)
+# Places without a known network have the network code 0, so four digits are the fewest (mccmnc of a range).
+FORMS = {
+    "countries": (re.compile(r"[A-Z]{2}"), "ISO code of a country; RU is one"),
+    "operators": (re.compile(r"[0-9]{4,6}"), "MCC and MNC; 25001 is one"),
+    "prefixes": (re.compile(r"[0-9]{1,15}"), "beginning of a number; 7916 is one"),
+    "kinds": (re.compile("|".join(str(int(kind)) for kind in Kind)), "kind of message; 0 is SMS"),
+}
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -94,11 +105,22 @@ def parse_conditions(conditions: Conditions, texts: Mapping[str, str]) -> Condit
     except ValueError as error:
         raise Refused(Reason.BAD_PARAMETERS, str(error)) from None
     # Numbers are compared without their plus, countries in capitals (core/routing.explain).
-    return msgspec.structs.replace(
+    own = msgspec.structs.replace(
         changed,
         countries=tuple(country.upper() for country in changed.countries),
         prefixes=tuple(prefix.lstrip("+") for prefix in changed.prefixes),
     )
+    for name in texts:
+        _check_condition(name, own)
+    return own
+
+
+def _check_condition(name: str, conditions: Conditions) -> None:
+    """A value that no message can have would make a route that never takes anything; Refused(BAD_PARAMETERS)."""
+    form, wanted = FORMS.get(name, (ANYTHING, ""))
+    for value in getattr(conditions, name):
+        if not form.fullmatch(str(value)):
+            raise Refused(Reason.BAD_PARAMETERS, f"{name}: {str(value)!r} is no {wanted}")
 
 
 def _check_weight(weight: int) -> None:

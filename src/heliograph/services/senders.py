@@ -23,9 +23,14 @@ class Sender(msgspec.Struct, frozen=True):
     created_ms: int
 
 
+def is_name(name: str) -> bool:
+    """Whether carriers can show a text as sender."""
+    return bool(NAME.fullmatch(name)) and name == name.strip()
+
+
 async def put(db: Database, name: str, *, now_ms: int, login: str = "", state: str = "approved") -> None:
     """Register a name for an account (or for all), or change its state; Refused(BAD_PARAMETERS, NOT_FOUND)."""
-    if not NAME.fullmatch(name) or name != name.strip():
+    if not is_name(name):
         raise Refused(
             Reason.BAD_PARAMETERS, f"{name!r} is no sender: up to 11 Latin letters, digits or signs, or a number"
         )

@@ -13,7 +13,7 @@ from heliograph.core.accounts import Account
 from heliograph.core.messages import LANE_BULK, Accepted, Recipient, Submission
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.services.batch import Change
-from heliograph.services.births import answer_of, make_message, may_be_kept, reason_of, rows_of
+from heliograph.services.births import Tally, make_message, may_be_kept, reason_of, rows_of
 from heliograph.services.deciding import Decider, Decision
 from heliograph.services.desk import Desk, Row
 from heliograph.services.quotas import Quotas
@@ -32,7 +32,7 @@ class Staging:
     def __init__(self, desk: Desk, quotas: Quotas, spawn: Spawn) -> None:
         self._desk = desk
         self._quotas = quotas
-        self._spawn = spawn
+        self.spawn = spawn
         # Told of the carriers that have new bulk in the queue.
         self.activated: Callable[[set[int]], None] = _nobody
 
@@ -46,7 +46,7 @@ class Staging:
         done: Callable[[Accepted | Refusal], None],
     ) -> None:
         """Begin; ``done`` is called once, when the whole is on disk or refused."""
-        self._spawn(self._run(_Request(self._desk, account, submission, recipients, now_ms, print_), done))
+        self.spawn(self._run(_Request(self._desk, account, submission, recipients, now_ms, print_), done))
 
     async def _run(self, request: "_Request", done: Callable[[Accepted | Refusal], None]) -> None:
         answer: Accepted | Refusal
@@ -60,16 +60,17 @@ class Staging:
             answer = Refusal(reason_of(error))
             kept = may_be_kept(error)
         if isinstance(answer, Refusal) and not kept:
-            self._forget(request)
+            await self._forget(request)
         done(answer)
         if isinstance(answer, Accepted):
             self.activated(request.carriers)
         elif not request.active:
             await self._abandon(request, kept)
+        await request.clear()
 
-    def _forget(self, request: "_Request") -> None:
+    async def _forget(self, request: "_Request") -> None:
+        await request.withdraw(self._quotas)
         self._quotas.requests.discard(request.print)
-        request.withdraw(self._quotas)
 
     async def _abandon(self, request: "_Request", kept: bool) -> None:
         """Remove what it wrote; with ``kept`` its last commit may have made it valid."""
@@ -81,7 +82,7 @@ class Staging:
             if any(row[0] == request.first_id for row in await self._desk.db.all("staged.all")):
                 await sweep(self._desk, request.first_id, request.last_id)
                 if kept:
-                    self._forget(request)
+                    await self._forget(request)
         except Exception:
             # The row in `staged` still hides the rest; the next start sweeps it.
             log.exception("sweep_failed")
@@ -115,6 +116,7 @@ class _Request:
         self._recipients = recipients
         self._now_ms = now_ms
         self._decisions: list[Decision] = []
+        self._tally = Tally()
         self._decider = Decider(account, submission, desk.snapshots.current, now_ms, len(recipients))
         self._under_way: list[asyncio.Future[None]] = []
         self._sequence = 0 if submission.id else desk.take_id(account.id)
@@ -134,18 +136,23 @@ class _Request:
             commit = self._commit(rows)
             await asyncio.sleep(0)
         await commit
-        refused = all(decision.reason is not None for decision in self._decisions)
         await self._activate()
-        if refused:
-            reason = self._decisions[0].reason
-            assert reason is not None
-            return Refusal(reason, id=self._id)
-        balance = desk.purses.left(self.account.id)
-        return answer_of(self._decisions, self._id, self.reserved, balance, self._test)
+        if self._tally.reason is not None:
+            return Refusal(self._tally.reason, id=self._id)
+        return self._tally.answer(self._id, self.reserved, desk.purses.left(self.account.id), self._test)
 
-    def withdraw(self, quotas: Quotas) -> None:
+    async def withdraw(self, quotas: Quotas) -> None:
         """Nothing of it counts."""
-        self._decider.withdraw(self._decisions, quotas)
+        for start in range(0, len(self._decisions), PORTION):
+            self._decider.withdraw(self._decisions[start : start + PORTION], quotas)
+            await asyncio.sleep(0)
+
+    async def clear(self) -> None:
+        """Let go of what it held in portions: to free it all at once would hold the loop."""
+        for held in (self._decisions, self._recipients):
+            while held:
+                del held[-PORTION:]
+                await asyncio.sleep(0)
 
     async def finish(self) -> None:
         """Wait for what is still on its way to disk, so that nothing comes behind the sweep."""
@@ -162,6 +169,7 @@ class _Request:
             if decision is None:
                 continue
             self._decisions.append(decision)
+            self._tally.add(decision)
             cost += decision.cost
             int_id = self.first_id + index
             message = make_message(

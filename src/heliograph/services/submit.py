@@ -1,14 +1,17 @@
 """The one place where a submission becomes messages: decide, then one transaction, then the answer (design sections 4 and 6A)."""
 
+import asyncio
+import logging
 from collections.abc import Callable
 
 from heliograph.core.accounts import Account
 from heliograph.core.limits import Window
-from heliograph.core.messages import Accepted, Message, Quote, Submission
+from heliograph.core.messages import Accepted, Message, Quote, Recipient, Submission
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.status import Status
 from heliograph.services.batch import Change
 from heliograph.services.births import (
+    Tally,
     answer_of,
     choose_lane,
     make_message,
@@ -17,14 +20,16 @@ from heliograph.services.births import (
     reason_of,
     rows_of,
     unique,
-    verdict_of,
 )
 from heliograph.services.deciding import Decider, Decision
 from heliograph.services.desk import Desk, Row
 from heliograph.services.quotas import Quotas
-from heliograph.services.staging import Staging
+from heliograph.services.staging import PORTION, Staging
+
+log = logging.getLogger(__name__)
 
 Answer = Accepted | Refusal
+Priced = Quote | Refusal
 STAGE_OVER = 200  # recipients: 200 decisions of some 25 µs hold the loop for 5 ms
 SAME_PRICE_QUERIES = 5  # identical price queries a minute (spec sending 9.1)
 
@@ -37,26 +42,63 @@ class Submitting:
         self._quotas = quotas
         self._staging = staging
         self._price_queries = Window(SAME_PRICE_QUERIES, 60)
+        self._surveying = asyncio.Lock()
         # Told of messages that are on disk and due: the dispatcher takes them from memory.
         self.accepted: Callable[[list[Message]], None] = _nobody
 
     def accept(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Answer], None]) -> None:
         """Take a submission; ``done`` is called once, after the commit or with the refusal. Never raises."""
-        print_ = print_of(account, submission)
+        if len(submission.recipients) > STAGE_OVER:
+            self._staging.spawn(self._accept_large(account, submission, now_ms, done))
+        else:
+            print_, recipients = _survey(account, submission)
+            self._check_and_accept(account, submission, recipients, now_ms, print_, done)
+
+    async def _accept_large(
+        self, account: Account, submission: Submission, now_ms: int, done: Callable[[Answer], None]
+    ) -> None:
+        """The same, with what takes long beside the loop."""
+        try:
+            print_, recipients = await self._survey_large(account, submission)
+        except Exception:
+            log.exception("submission_failed")
+            done(Refusal(Reason.NOT_POSSIBLE))
+            return
+        self._check_and_accept(account, submission, recipients, now_ms, print_, done)
+
+    async def _survey_large(self, account: Account, submission: Submission) -> tuple[int, list[Recipient]]:
+        """One after the other, so that of two identical requests the first that came is the one that is taken."""
+        async with self._surveying:
+            return await asyncio.to_thread(_survey, account, submission)
+
+    def _check_and_accept(
+        self,
+        account: Account,
+        submission: Submission,
+        recipients: list[Recipient],
+        now_ms: int,
+        print_: int,
+        done: Callable[[Answer], None],
+    ) -> None:
         if not self._quotas.requests.add(print_, now_ms):
             done(Refusal(Reason.REPEATED_REQUEST))
             return
         try:
-            self._accept(account, submission, now_ms, print_, done)
+            self._accept(account, submission, recipients, now_ms, print_, done)
         except Refused as refused:
             self._quotas.requests.discard(print_)
             done(Refusal(refused.reason, refused.detail))
 
     def _accept(
-        self, account: Account, submission: Submission, now_ms: int, print_: int, done: Callable[[Answer], None]
+        self,
+        account: Account,
+        submission: Submission,
+        recipients: list[Recipient],
+        now_ms: int,
+        print_: int,
+        done: Callable[[Answer], None],
     ) -> None:
         desk = self._desk
-        recipients = unique(submission.recipients)
         if not recipients:
             raise Refused(Reason.BAD_PARAMETERS, "no recipients")
         if len(recipients) > STAGE_OVER:
@@ -134,30 +176,75 @@ class Submitting:
 
         desk.batch.add(Change(rows, settled, account.id, -total, last_id))
 
-    def price(self, account: Account, submission: Submission, now_ms: int) -> Quote | Refusal:
-        """What a submission would cost, by the same checks; nothing is stored nor counted."""
-        if not self._price_queries.take(print_of(account, submission), now_ms):
-            return Refusal(Reason.REPEATED_REQUEST)
+    def price(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Priced], None]) -> None:
+        """What a submission would cost, by the same checks; nothing is stored nor counted. ``done`` is called once, at
+        once for few recipients. Never raises."""
+        if len(submission.recipients) > STAGE_OVER:
+            self._staging.spawn(self._price_large(account, submission, now_ms, done))
+            return
         try:
-            recipients = unique(submission.recipients)
-            if not recipients:
-                raise Refused(Reason.BAD_PARAMETERS, "no recipients")
-            decider = Decider(account, submission, self._desk.snapshots.current, now_ms, len(recipients))
-            asked = (decider.decide(recipient, now_ms + i, None, i) for i, recipient in enumerate(recipients))
-            decisions = [decision for decision in asked if decision is not None]
+            pricing = self._begin_pricing(account, submission, now_ms, *_survey(account, submission))
+            pricing.decide(0, STAGE_OVER)
+            answer = pricing.quote()
         except Refused as refused:
-            return Refusal(refused.reason, refused.detail)
-        if all(decision.reason is not None for decision in decisions):
-            reason = decisions[0].reason
-            assert reason is not None
-            return Refusal(reason)
-        test = submission.test or account.settings.test
-        verdicts = tuple(verdict_of(decision) for decision in decisions)
-        return Quote(
-            cost=0 if test else sum(verdict.cost for verdict in verdicts),
-            parts=sum(decision.text.parts for decision in decisions if decision.reason is None),
-            verdicts=verdicts,
-        )
+            answer = Refusal(refused.reason, refused.detail)
+        done(answer)
+
+    async def _price_large(
+        self, account: Account, submission: Submission, now_ms: int, done: Callable[[Priced], None]
+    ) -> None:
+        """The same in portions, between which the loop does its other work."""
+        answer: Priced = Refusal(Reason.NOT_POSSIBLE)
+        try:
+            survey = await self._survey_large(account, submission)
+            pricing = self._begin_pricing(account, submission, now_ms, *survey)
+            for start in range(0, pricing.count, PORTION):
+                pricing.decide(start, PORTION)
+                await asyncio.sleep(0)
+            answer = pricing.quote()
+        except Refused as refused:
+            answer = Refusal(refused.reason, refused.detail)
+        except Exception:
+            log.exception("pricing_failed")
+        done(answer)
+
+    def _begin_pricing(
+        self, account: Account, submission: Submission, now_ms: int, print_: int, recipients: list[Recipient]
+    ) -> "_Pricing":
+        if not self._price_queries.take(print_, now_ms):
+            raise Refused(Reason.REPEATED_REQUEST)
+        if not recipients:
+            raise Refused(Reason.BAD_PARAMETERS, "no recipients")
+        decider = Decider(account, submission, self._desk.snapshots.current, now_ms, len(recipients))
+        return _Pricing(decider, recipients)
+
+
+class _Pricing:
+    """One price query on its way."""
+
+    def __init__(self, decider: Decider, recipients: list[Recipient]) -> None:
+        self.count = len(recipients)
+        self._decider = decider
+        self._recipients = recipients
+        self._tally = Tally()
+
+    def decide(self, start: int, count: int) -> None:
+        """The recipients from ``start`` on; raises Refused for a text that cannot be sent at all."""
+        decider = self._decider
+        for index in range(start, min(start + count, self.count)):
+            decision = decider.decide(self._recipients[index], decider.now_ms + index, None, index)
+            if decision is not None:
+                self._tally.add(decision)
+
+    def quote(self) -> Priced:
+        """The whole."""
+        return self._tally.quote(self._decider.submission.test or self._decider.account.settings.test)
+
+
+def _survey(account: Account, submission: Submission) -> tuple[int, list[Recipient]]:
+    """The request's fingerprint and its recipients without repeats; pure, 3 µs a recipient, so many of them are
+    surveyed in a thread."""
+    return print_of(account, submission), unique(submission.recipients)
 
 
 def _nobody(messages: list[Message]) -> None:

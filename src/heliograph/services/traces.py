@@ -80,6 +80,8 @@ async def find(db: Database, name: str, login: str = "") -> list[int]:
     if login:
         found = [row[0] for row in await db.all("traces.find_by_id", login, name)]
         if not found:
+            if await db.one("accounts.find", login) is None:
+                raise Refused(Reason.NOT_FOUND, f"there is no account {login!r}")
             raise Refused(Reason.NOT_FOUND, f"{login!r} has no message with the id {name!r}")
         return found
     if not name.isascii() or not name.isdigit() or len(name) > 18:

@@ -84,7 +84,7 @@ def handle(call: Call) -> None:
     ERR.read(call.params)
     submitting = call.services.submitting
     if cost == 1:
-        _answer_price(call, submitting.price(call.account, submission, call.now_ms))
+        submitting.price(call.account, submission, call.now_ms, call.then(_answer_price))
     else:
         submitting.accept(call.account, submission, call.now_ms, call.then(_finish))
 
