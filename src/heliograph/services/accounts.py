@@ -17,6 +17,7 @@ from heliograph.core.reasons import Reason, Refused
 from heliograph.core.settings import change as change_settings
 from heliograph.services import hashes
 from heliograph.services.changes import change
+from heliograph.services.senders import is_name
 from heliograph.store.database import Database, Row, Transaction
 
 LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
