@@ -6,6 +6,7 @@ import ipaddress
 import logging
 import shutil
 import signal
+import ssl
 import sys
 import tempfile
 import time
@@ -215,7 +216,11 @@ class Heliograph:
         if said.https_listen:
             if not (said.tls_cert and said.tls_key):
                 raise ConfigError("http.https_listen needs http.tls_cert and http.tls_key")
-            certificate = Certificate(Path(said.tls_cert), Path(said.tls_key))
+            try:
+                certificate = Certificate(Path(said.tls_cert), Path(said.tls_key))
+            except OSError as error:  # ssl.SSLError is one: broken, encrypted, or of another certificate
+                why = "no PEM, encrypted, or no pair" if isinstance(error, ssl.SSLError) else error.strerror
+                raise ConfigError(f"cannot use {said.tls_cert} with {said.tls_key}: {why}") from None
             self.addresses["https"] = await self._listen(said.https_listen, certificate, free)
         if self.probes_door is not None:
             where = self.config.metrics.listen

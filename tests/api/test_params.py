@@ -260,7 +260,7 @@ def test_json_outside_utf_8_is_read_by_its_own_charset() -> None:
     """A client that recodes the whole body says so in it."""
     body = '{"mes": "Ёжик", "charset": "windows-1251"}'.encode("cp1251")
     assert rest(body)["mes"] == "Ёжик"
-    with pytest.raises(ParamError):
+    with pytest.raises(ParamError, match="outside the charset"):
         rest('{"mes": "Ёжик"}'.encode("cp1251"))
 
 

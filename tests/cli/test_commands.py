@@ -101,6 +101,22 @@ def test_wrong_configuration_is_told_without_a_traceback(shell: Any) -> None:
     assert "did you mean listen?" in shell.fail(1, "account", "list")
 
 
+@pytest.mark.parametrize(("text", "why"), [(None, "No such file"), ("no certificate", "no PEM")])
+def test_certificate_that_cannot_be_used_is_told_without_a_traceback(
+    tmp_path: Path, text: str | None, why: str
+) -> None:
+    """Who sets up HTTPS mistypes a path or names the wrong file first."""
+    if text is not None:
+        (tmp_path / "cert.pem").write_text(text)
+        (tmp_path / "key.pem").write_text(text)
+    doors = "listen = '127.0.0.1:0'\nhttps_listen = '127.0.0.1:0'\n"
+    (tmp_path / "heliograph.toml").write_text(f"[http]\n{doors}tls_cert = 'cert.pem'\ntls_key = 'key.pem'\n")
+    serving = [sys.executable, "-m", "heliograph", "serve"]
+    done = subprocess.run(serving, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "cannot use cert.pem with key.pem" in done.stderr and why in done.stderr
+
+
 def test_group_without_command_shows_its_help() -> None:
     """The groups list what they can do."""
     from click.testing import CliRunner

@@ -127,6 +127,7 @@ def test_trace_tells_the_story_for_people_and_programs(shop: Any) -> None:
     assert story["message"]["text"] == "(hidden)" and story["waiting"]["carrier"] == "acme"
     assert "code 1234" in shop.tell("trace", "100", "--text")
     assert "--login" in shop.fail(1, "trace", "7")
+    assert "no account 'nobody'" in shop.fail(1, "trace", "7", "--login", "nobody")
 
 
 def test_queue_tells_what_waits(shop: Any) -> None:
