@@ -448,6 +448,8 @@ def test_paths_are_decoded_and_absolute_urls_accepted(run: Runner) -> None:
         assert await client.text() == b"GET /sys/send.php?a=%41 "
         client.send(GET % b"http://host?a=1")
         assert (await client.answer())[0] == 200
+        client.send(GET % b"//sys///send.php?a=//b")
+        assert await client.text() == b"GET /sys/send.php?a=//b "
 
     dialogue(run, talk)
 

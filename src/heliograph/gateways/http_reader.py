@@ -27,6 +27,7 @@ MAX_REPEATS = 100
 _METHOD = re.compile(rb"[A-Z]{3,7} /")
 _VERSION = re.compile(rb" HTTP/1\.[01]\r\n")
 _UNSAFE = re.compile(rb"[^\x21-\x7e]")
+_SLASHES = re.compile("/{2,}")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
@@ -288,6 +289,9 @@ class RequestReader:
         path = raw.decode("latin-1")
         if "%" in path:
             path = unquote(path, "utf-8", "replace")
+        if "//" in path:
+            # A base address that ends in a slash, with "/sys/…" put behind it; web servers take that as one.
+            path = _SLASHES.sub("/", path)
         client, secure = self._peer, self._secure
         if self._trusted:
             client, secure = self._door.proxies.resolve(client, secure, self._headers)
