@@ -385,7 +385,7 @@ class Client:
 
 
 def _lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
-    lines = [name + b": " + value for name, value in headers]
-    if any(b"\r" in line or b"\n" in line for line in lines):
+    lines = b"\r\n".join([name + b": " + value for name, value in headers])
+    if lines.count(b"\r") != len(headers) - 1 or lines.count(b"\n") != len(headers) - 1:
         raise ValueError("a line break in a header")
-    return b"".join(line + b"\r\n" for line in lines)
+    return lines + b"\r\n"

@@ -49,4 +49,9 @@ def _escape(text: str) -> str:
 
 
 def _quote(found: re.Match[str]) -> str:
-    return quote_plus(found[0], encoding=CHARSET, errors="replace")
+    return _quote_signs(found[0])
+
+
+@lru_cache(maxsize=4096)
+def _quote_signs(signs: str) -> str:
+    return quote_plus(signs, encoding=CHARSET, errors="replace")

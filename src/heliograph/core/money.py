@@ -1,5 +1,7 @@
 """Money as integers of 1/10,000 of a currency unit (design section 8; spec sending 7.1 for how it is written)."""
 
+from functools import lru_cache
+
 SCALE = 10_000
 
 
@@ -14,6 +16,7 @@ def parse_money(text: str) -> int:
     return sign * (int(whole or "0") * SCALE + int(fraction.ljust(4, "0")))
 
 
+@lru_cache(maxsize=4096)  # prices come back all day
 def format_money(amount: int) -> str:
     """A decimal with a dot and no padding: ``3.8``, ``0``, ``1000`` (spec sending 7.1: "4.1", not "4.10")."""
     sign = "-" if amount < 0 else ""

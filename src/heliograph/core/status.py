@@ -107,7 +107,8 @@ REFUSALS: dict[Reason, tuple[Status, Err]] = {
     Reason.NUMBER_DENIED: (Status.DENIED, Err.NUMBER_DENIED),
 }
 
-_NEXT: dict[Status, frozenset[Status]] = {
+_NOWHERE: frozenset[int] = frozenset()
+_NEXT: dict[int, frozenset[Status]] = {
     Status.STOPPED: frozenset(Status) - {Status.NOT_FOUND, Status.STOPPED},
     Status.WAITING: frozenset(Status) - {Status.NOT_FOUND, Status.WAITING},
     Status.SENT: FINAL | {Status.WAITING},  # back to waiting: the next route is tried
@@ -120,7 +121,7 @@ _NEXT: dict[Status, frozenset[Status]] = {
 
 def may_move(old: int, new: int) -> bool:
     """Whether a message in status ``old`` takes the news ``new``; a refused step is recorded, not applied."""
-    return new in _NEXT.get(Status(old), frozenset())
+    return new in _NEXT.get(old, _NOWHERE)
 
 
 def is_final(status: int) -> bool:
@@ -131,6 +132,8 @@ def is_final(status: int) -> bool:
 def combine(parts: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """One (status, err) out of those of all parts: delivered when all are, failed as soon as one failed, waiting as long
     as one has still to go out, else sent."""
+    if len(parts) == 1 and parts[0][0] in FINAL:
+        return parts[0]
     for status, err in parts:
         if status in FINAL and status not in (Status.DELIVERED, Status.READ, Status.CLICKED):
             return status, err

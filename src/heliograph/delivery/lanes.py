@@ -55,7 +55,7 @@ class Lane:
 
     def sift(self, start: int, most: int, keep: Callable[[Message], bool]) -> int:
         """Judge up to ``most`` texts from the place ``start`` on, take out those that ``keep`` denies, and leave the rest
-        in their order. Returns where to go on, 0 after the last. ``keep`` must not touch the lane."""
+        in their order. Returns where to go on, which is the beginning after the last. ``keep`` must not touch the lane."""
         before, place = 0, start
         for account_id, line in list(self._lines.items()):
             size = len(line)

@@ -46,6 +46,8 @@ Joined = Callable[[Message, int, str, int], None]
 
 def missing_of(message: Message) -> tuple[int, ...]:
     """The parts that have still to go when some have gone already; empty: all."""
+    if len(message.part_states) < 2:
+        return ()
     waiting = tuple(n for n, state in enumerate(message.part_states, 1) if state[0] == Status.WAITING)
     return waiting if len(waiting) < len(message.part_states) else ()
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from heliograph.core.messages import Message
 from heliograph.store.database import Broken, Database, Step, StoreError, Unfit
 
 Row = tuple[Any, ...]
@@ -49,7 +50,8 @@ class Change(msgspec.Struct):
     """One item of one verb: its rows, what it does to a balance, and whom to tell.
 
     ``amount`` is added to the account's balance (below zero: a charge); ``last_id`` raises its message sequence.
-    ``done(None)`` is called when it is on disk, ``done(error)`` when it is not.
+    ``done(None)`` is called when it is on disk, ``done(error)`` when it is not. ``message`` stays in memory until then
+    (its ``pending`` was raised by whoever made the change).
     """
 
     rows: list[tuple[str, Row]]
@@ -57,6 +59,7 @@ class Change(msgspec.Struct):
     account_id: int = 0
     amount: int = 0
     last_id: int = 0
+    message: Message | None = None
 
 
 def assemble(changes: list[Change]) -> list[Step]:
@@ -163,6 +166,8 @@ class Batch:
             log.error("batch_failed", extra={"changes": len(changes), "error": str(error)})
         self._flush()
         for change in changes:
+            if change.message is not None:
+                change.message.pending -= 1
             try:
                 change.done(error)
             except Exception:

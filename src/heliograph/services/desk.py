@@ -21,6 +21,46 @@ log = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 
 
+class _Kept:
+    """What becomes of a change that must not be lost (``Desk.keep``)."""
+
+    __slots__ = ("_amount", "_desk", "_failed", "_message", "_rows", "_stored")
+
+    def __init__(
+        self,
+        desk: "Desk",
+        message: Message,
+        rows: list[tuple[str, Row]],
+        amount: int,
+        stored: Callable[[], None] | None,
+        failed: Callable[[], None] | None,
+    ) -> None:
+        self._desk = desk
+        self._message = message
+        self._rows = rows
+        self._amount = amount
+        self._stored = stored
+        self._failed = failed
+
+    def __call__(self, error: Exception | None) -> None:
+        if error is None:
+            if self._stored is not None:
+                self._stored()
+            return
+        log.error("change_not_stored", extra={"int_id": self._message.int_id, "error": str(error)})
+        self._message.pending += 1  # stays in memory
+        self._desk.later(RETRY_S, self._again)
+        if self._failed is not None:
+            self._failed()
+
+    def _again(self) -> None:
+        message = self._message
+        message.pending -= 1
+        # What came after it may be on disk already: the state is written as it is by now.
+        rows = [move_row(message) if query == "messages.move" else (query, row) for query, row in self._rows]
+        self._desk.keep(message, rows, self._amount, self._stored)
+
+
 class Desk:
     """The shared state of the hot path. Everything here belongs to the event loop."""
 
@@ -105,7 +145,8 @@ class Desk:
 
     def stamp(self, now_ms: int) -> int:
         """Microseconds that never repeat, so that events of one message keep their order."""
-        self._stamp_us = max(self._stamp_us + 1, now_ms * 1000)
+        now_us = now_ms * 1000
+        self._stamp_us = now_us if now_us > self._stamp_us else self._stamp_us + 1
         return self._stamp_us
 
     def hold(self, message: Message) -> None:
@@ -165,12 +206,7 @@ class Desk:
     ) -> None:
         """Put a change of one message into the batch; the message stays in memory until it is settled."""
         message.pending += 1
-
-        def settled(error: Exception | None) -> None:
-            message.pending -= 1
-            done(error)
-
-        self.batch.add(Change(rows, settled, message.account_id if amount else 0, amount))
+        self.batch.add(Change(rows, done, message.account_id if amount else 0, amount, message=message))
 
     def keep(
         self,
@@ -183,24 +219,7 @@ class Desk:
         """``add`` for what has happened and must not be lost: what the store cannot take now is tried again until it
         fits. ``failed()`` is called once, at the first failure, ``stored()`` when it is on disk."""
 
-        def done(error: Exception | None) -> None:
-            if error is None:
-                if stored is not None:
-                    stored()
-                return
-            log.error("change_not_stored", extra={"int_id": message.int_id, "error": str(error)})
-            message.pending += 1  # stays in memory
-            self.later(RETRY_S, again)
-            if failed is not None:
-                failed()
-
-        def again() -> None:
-            message.pending -= 1
-            # What came after it may be on disk already: the state is written as it is by now.
-            current = [move_row(message) if query == "messages.move" else (query, row) for query, row in rows]
-            self.keep(message, current, amount, stored)
-
-        self.add(message, rows, done, amount)
+        self.add(message, rows, _Kept(self, message, rows, amount, stored, failed), amount)
 
     def refund_rows(self, message: Message, now_ms: int) -> tuple[int, list[tuple[str, Row]]]:
         """What a message gives back when it ends with its present status: the amount and the ledger row.
