@@ -148,7 +148,7 @@ class Submitting:
             message = make_message(
                 account, submission, decision, first_int_id + offset, id_, lane, now_ms, 0 if refused else print_, test
             )
-            rows.extend(rows_of(message, account, desk, told=not refused or test))
+            rows.extend(rows_of(message, account, desk, told=not refused))
             messages.append(message)
 
         def settled(error: Exception | None) -> None:
