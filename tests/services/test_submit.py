@@ -230,9 +230,8 @@ def test_test_mode_sends_and_charges_nothing(backend: str, tmp_path: Path) -> No
             (message,) = await house.stored()
             assert (message.status, message.err, message.cost) == (Status.DELIVERED, Err.VIRTUAL, 0)
             assert await house.queued(message) is None and [row[3] for row in told] == [1]
-            assert (
-                isinstance(await house.send("123"), Refusal) and len(told) == 1
-            )  # as outside test mode: the reply says it
+            # As outside test mode: the reply tells of a request that is refused as a whole, the handler is not told.
+            assert isinstance(await house.send("123"), Refusal) and len(told) == 1
             quote = await house.price(make(PHONE))
             assert isinstance(quote, Quote) and quote.cost == 0
             assert await house.balance() == 1000 * SCALE
