@@ -395,3 +395,13 @@ def test_pages_with_several_operations_share_an_address() -> None:
     assert names[:4] == ["get_one", "a", "get_two", "b"]
     assert "required" not in document["components"]["schemas"]["TryRequest"]
     assert pages(balance.OPERATIONS).keys() >= {"docs/reference/balance.md"}
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE"])
+def test_only_get_and_post_do_anything(method: str) -> None:
+    """A browser's or a monitor's question in passing must not send a text."""
+    house = House((send.OPERATIONS[0],))
+    query = urlencode({"login": "alex", "psw": "123", "phones": "79161234567", "mes": "x"}).encode()
+    answer = house.post(Request(method, "/sys/send.php", query, received_ns=NOW_MS * 1_000_000))
+    assert answer is not None and answer.status == 405 and (b"Allow", b"GET, POST") in answer.headers
+    assert not house.submitting.asked

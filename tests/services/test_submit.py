@@ -167,6 +167,7 @@ def test_identical_request_is_refused_for_a_minute_and_after_a_restart(backend: 
             again = Refusal(Reason.REPEATED_REQUEST)
             assert await house.send(OTHER, PHONE) == again, "the order of numbers does not matter"
             assert await house.send(OTHER, PHONE, id="77") == again, "nor does another id"
+            assert await house.send("+" + PHONE, OTHER) == again, "nor how a number is written"
             assert isinstance(await house.send("12"), Refusal)
             next_one = await house.restart()
             assert await next_one.send(PHONE, OTHER) == again

@@ -11,7 +11,7 @@ from heliograph.api.operation import Call, Operation, Services
 from heliograph.api.params import Params, decode
 from heliograph.api.refusals import describe
 from heliograph.api.render import render, respond
-from heliograph.api.request import Reply, Request, Response, plain
+from heliograph.api.request import TEXT, Reply, Request, Response, plain
 from heliograph.api.shapes import ERROR
 from heliograph.core.reasons import Reason
 
@@ -19,6 +19,8 @@ log = logging.getLogger("heliograph.api")
 
 _FORMATS = {"0": 0, "1": 1, "2": 2, "3": 3}
 _GLANCE = 65536  # bytes of an unreadable body that are searched for its format
+_METHODS = frozenset({"GET", "POST"})
+_NOT_SO = Response(405, TEXT, b"405: GET or POST\n", ((b"Allow", b"GET, POST"),))
 _NOWHERE = plain("404: there is no such page\n", 404)
 
 
@@ -47,6 +49,10 @@ class Api:
         page = self._pages.get(request.path)
         if page is None:
             reply(_NOWHERE)
+            return
+        if request.method not in _METHODS:
+            # What a browser or a monitor asks in passing must not send a text.
+            reply(_NOT_SO)
             return
         try:
             params = decode(request)

@@ -107,6 +107,15 @@ REFUSALS: dict[Reason, tuple[Status, Err]] = {
     Reason.NUMBER_DENIED: (Status.DENIED, Err.NUMBER_DENIED),
 }
 
+# A text that a carrier refuses ends with the status its error belongs to; 20 for all that are not named (14.2).
+_OF_ERR = {int(err): status for status, err in REFUSALS.values() if err}
+
+
+def status_of(err: int) -> Status:
+    """The final status of a text that was refused with this error."""
+    return _OF_ERR.get(err, Status.UNDELIVERABLE)
+
+
 _NOWHERE: frozenset[int] = frozenset()
 _NEXT: dict[int, frozenset[Status]] = {
     Status.STOPPED: frozenset(Status) - {Status.NOT_FOUND, Status.STOPPED},

@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from heliograph.core.messages import Message
-from heliograph.core.status import Err, Status, is_final
+from heliograph.core.status import Err, Status, is_final, status_of
 from heliograph.services.desk import Desk, Row, move_row
 from heliograph.services.dispatch import Dispatch, end_rows, event_row, reroute_rows
 
@@ -180,7 +180,8 @@ class Attempts:
                 rows.append(("queue.later", (message.carrier_id, now_ms, 0, 0, message.int_id)))
                 desk.keep(message, rows, stored=lambda: self.again(message, now_ms))
                 return
-        self._end(message, rows, Status.UNDELIVERABLE, answer.err or Err.REFUSED, now_ms)
+        err = answer.err or Err.REFUSED
+        self._end(message, rows, status_of(err), err, now_ms)
 
     def _end(self, message: Message, rows: list[tuple[str, Row]], status: int, err: int, now_ms: int) -> None:
         message.started_ms = 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from hashlib import blake2b
+from operator import itemgetter
 
 from heliograph.core.accounts import Account
 from heliograph.core.messages import (
@@ -19,6 +20,7 @@ from heliograph.core.messages import (
     Verdict,
     encode_extra,
 )
+from heliograph.core.numbers import Plan, normalize
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.status import REFUSALS, Err, Status
 from heliograph.services.deciding import Decision
@@ -41,16 +43,22 @@ def unique(recipients: Iterable[Recipient]) -> list[Recipient]:
     return kept
 
 
-def print_of(account: Account, submission: Submission) -> int:
-    """What makes two requests identical: account, kind, sorted recipients with their texts, sender (spec 16 no. 15)."""
+def print_of(account: Account, submission: Submission, plan: Plan) -> int:
+    """What makes two requests identical: account, kind, sorted recipients with their texts, sender (spec 16 no. 15).
+
+    Numbers count in their international form and an unnamed sender as the account's own, so that a repeat written
+    otherwise is still one.
+    """
     hashed = blake2b(digest_size=8)
-    hashed.update(f"{account.id}\x1f{submission.kind}\x1f{submission.sender}".encode())
-    recipients = submission.recipients
+    own = account.settings.sender
+    sender = own if submission.sender is None else submission.sender
+    hashed.update(f"{account.id}\x1f{submission.kind}\x1f{sender}".encode())
+    recipients = [(normalize(each.given, plan) or each.given, each) for each in submission.recipients]
     if len(recipients) > 1:
-        recipients = tuple(sorted(recipients, key=lambda recipient: recipient.given))
+        recipients.sort(key=itemgetter(0))
     text = None
-    for recipient in recipients:
-        hashed.update(f"\x1e{recipient.given}\x1f{recipient.sender or ''}".encode())
+    for phone, recipient in recipients:
+        hashed.update(f"\x1e{phone}\x1f{recipient.sender or ''}".encode())
         if recipient.text != text:
             text = recipient.text
             hashed.update(b"\x1f" + text.encode())

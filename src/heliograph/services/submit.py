@@ -7,6 +7,7 @@ from collections.abc import Callable
 from heliograph.core.accounts import Account
 from heliograph.core.limits import Window
 from heliograph.core.messages import Accepted, Message, Quote, Recipient, Submission
+from heliograph.core.numbers import Plan
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.status import Status
 from heliograph.services.batch import Change
@@ -51,7 +52,7 @@ class Submitting:
         if len(submission.recipients) > STAGE_OVER:
             self._staging.spawn(self._accept_large(account, submission, now_ms, done))
         else:
-            print_, recipients = _survey(account, submission)
+            print_, recipients = _survey(account, submission, self._desk.snapshots.current.plan)
             self._check_and_accept(account, submission, recipients, now_ms, print_, done)
 
     async def _accept_large(
@@ -69,7 +70,7 @@ class Submitting:
     async def _survey_large(self, account: Account, submission: Submission) -> tuple[int, list[Recipient]]:
         """One after the other, so that of two identical requests the first that came is the one that is taken."""
         async with self._surveying:
-            return await asyncio.to_thread(_survey, account, submission)
+            return await asyncio.to_thread(_survey, account, submission, self._desk.snapshots.current.plan)
 
     def _check_and_accept(
         self,
@@ -183,7 +184,8 @@ class Submitting:
             self._staging.spawn(self._price_large(account, submission, now_ms, done))
             return
         try:
-            pricing = self._begin_pricing(account, submission, now_ms, *_survey(account, submission))
+            survey = _survey(account, submission, self._desk.snapshots.current.plan)
+            pricing = self._begin_pricing(account, submission, now_ms, *survey)
             pricing.decide(0, STAGE_OVER)
             answer = pricing.quote()
         except Refused as refused:
@@ -241,10 +243,10 @@ class _Pricing:
         return self._tally.quote(self._decider.submission.test or self._decider.account.settings.test)
 
 
-def _survey(account: Account, submission: Submission) -> tuple[int, list[Recipient]]:
+def _survey(account: Account, submission: Submission, plan: Plan) -> tuple[int, list[Recipient]]:
     """The request's fingerprint and its recipients without repeats; pure, 3 µs a recipient, so many of them are
     surveyed in a thread."""
-    return print_of(account, submission), unique(submission.recipients)
+    return print_of(account, submission, plan), unique(submission.recipients)
 
 
 def _nobody(messages: list[Message]) -> None:
