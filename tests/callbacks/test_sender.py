@@ -239,7 +239,7 @@ def test_hung_host_does_not_delay_another(tmp_path: Path) -> None:
                 # Test mode ends each text at once: one piece of news a text.
                 for number in range(60):
                     for account in (house.account, other):
-                        submission = make("79161234567", text=f"{number}", test=True)
+                        submission = make(f"7916123{number:04d}", text=f"{number}", test=True)
                         house.submitting.accept(account, submission, NOW, lambda _: None)
                 await until(lambda: len(healthy.requests) == 60)
                 assert 0 < len(hung.requests) < 20
