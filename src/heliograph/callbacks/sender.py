@@ -37,8 +37,8 @@ class Sender:
         # Rows that left memory while a page was being read: the page may show them as they were.
         self._settled: set[int] = set()
         self._busy: dict[int, deque[tuple[Callback, Target]]] = {}
-        # Messages of which older news is to be told again later, with its id and time: what is newer waits behind it.
-        self._stalled: dict[int, tuple[int, int]] = {}
+        # Messages of which older news is to be told again later, with its id: what is newer waits behind it.
+        self._stalled: dict[int, int] = {}
         self._wake_ms = FAR_MS
         self._more = True
         self._after = 0
@@ -63,9 +63,11 @@ class Sender:
         if callback.id in self._held:
             return True
         now_ms = self._clock_ms()
-        older_id, again_ms = self._stalled.get(callback.int_id, (FAR_MS, 0))
-        if callback.id > older_id and now_ms < again_ms:
-            return True  # in the table as well, it is read with the older one
+        older_id = self._stalled.get(callback.int_id, FAR_MS)
+        if callback.id > older_id:
+            # In the table as well: it is read with the older one. The time says nothing here, for the older one may have
+            # become due after this page was read.
+            return True
         if callback.id == older_id:
             del self._stalled[callback.int_id]
         account = self._callbacks.find_account(callback)
@@ -157,7 +159,7 @@ class Sender:
         detail = f"{answer.status or answer.error} in {answer.took_ms} ms"
         still_open = self._callbacks.record(callback, ok, detail, now_ms, lambda: self._let_go(callback))
         if still_open is not None:
-            self._stalled[callback.int_id] = (callback.id, still_open.due_ms)
+            self._stalled[callback.int_id] = callback.id
             self._next_due(still_open.due_ms)
         self._ended(callback, target, answered=answer.status != 0)
 
