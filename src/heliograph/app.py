@@ -255,6 +255,7 @@ class Heliograph:
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
         failures = [task.exception() for task in done if task is not waiting]
+        loops[0].cancel()  # a look at the store while it closes would only fail
         await self.close()
         for task in [*loops, waiting]:
             task.cancel()
