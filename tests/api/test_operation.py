@@ -18,7 +18,7 @@ from heliograph.api.reference import pages
 from heliograph.api.request import Request, Response
 from heliograph.api.shapes import ACK
 from heliograph.core.accounts import Account, Settings
-from heliograph.core.reasons import Reason, Refused
+from heliograph.core.reasons import Reason, Refusal, Refused
 
 AUTH = b"login=alex&psw=123"
 
@@ -90,10 +90,10 @@ def test_banned_address_is_error_4_before_the_login(house: House) -> None:
     ],
 )
 def test_blocks_of_the_account_are_error_2(rules: Settings, client: str, expected: bytes) -> None:
-    """The same number as a wrong password: nothing is told to strangers."""
+    """The same number as a wrong password, and counted as one: a stranger is not told that his guess was right."""
     house = House((build(acknowledge),), credentials=FakeCredentials(Account(7, "alex", "RUR", 0, 1, rules)))
     assert ask(house, AUTH + b"&fmt=1", client=client) == expected
-    assert not house.guard.failed
+    assert house.guard.failed == ([] if expected == b"OK" else [(client, "alex")])
 
 
 def test_fifteenth_request_at_once_is_error_9() -> None:
@@ -144,6 +144,8 @@ def test_crowded_login_is_error_9_and_no_failed_login(house: House, monkeypatch:
         raise Refused(Reason.TOO_MANY_AT_ONCE)
 
     monkeypatch.setattr(house.credentials, "verify", refuse)
+    assert ask(house, AUTH + b"&fmt=1") == b"0,-9"
+    monkeypatch.setattr(house.credentials, "verify", lambda *asked: asked[-1](Refusal(Reason.TOO_MANY_AT_ONCE)))
     assert ask(house, AUTH + b"&fmt=1") == b"0,-9"
     assert not house.guard.failed
 

@@ -27,7 +27,9 @@ class FakeCredentials:
     slow: bool = False
     pending: list[Callable[[], None]] = field(default_factory=list)
 
-    def verify(self, login: str, psw: str, apikey: str, done: Callable[[Account | None], None]) -> None:
+    def verify(
+        self, login: str, psw: str, apikey: str, client: str, done: Callable[[Account | Refusal | None], None]
+    ) -> None:
         known = (login, psw, apikey) in {("alex", "123", ""), ("", "", "k-demo")}
         answer = self.account if known else None
         if self.slow:

@@ -10,7 +10,7 @@ import pytest
 from tests.databases import fresh_database
 
 from heliograph.core.accounts import Account
-from heliograph.core.reasons import Reason, Refused
+from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.services import accounts, credentials, tariffs
 from heliograph.services.credentials import Credentials
 from heliograph.services.snapshot import Snapshots
@@ -18,6 +18,7 @@ from heliograph.store.database import Database
 
 NOW = 1_790_000_000_000
 SECRET = "Secret-1"
+HERE = "192.0.2.1"
 # A password may itself look like a hash.
 HEX32 = "0123456789abcdef0123456789abcdef"
 
@@ -36,15 +37,21 @@ class World:
         await self.snapshots.load()
         self.credentials = Credentials(self.snapshots, clock=lambda: self.now)
 
-    async def ask(self, login: str, psw: str, apikey: str = "") -> Account | None:
-        answer: asyncio.Future[Account | None] = asyncio.get_running_loop().create_future()
-        self.credentials.verify(login, psw, apikey, answer.set_result)
+    async def ask(self, login: str, psw: str, apikey: str = "", client: str = HERE) -> Account | Refusal | None:
+        answer: asyncio.Future[Account | Refusal | None] = asyncio.get_running_loop().create_future()
+        self.credentials.verify(login, psw, apikey, client, answer.set_result)
         return await answer
 
-    def ask_now(self, login: str, psw: str, apikey: str = "") -> list[Account | None]:
+    async def find(self, login: str, psw: str, apikey: str = "", client: str = HERE) -> Account:
+        """The account, which must be found."""
+        found = await self.ask(login, psw, apikey, client)
+        assert isinstance(found, Account)
+        return found
+
+    def ask_now(self, login: str, psw: str, apikey: str = "", client: str = HERE) -> list[Account | Refusal | None]:
         """What ``done`` is told before ``verify`` returns."""
-        told: list[Account | None] = []
-        self.credentials.verify(login, psw, apikey, told.append)
+        told: list[Account | Refusal | None] = []
+        self.credentials.verify(login, psw, apikey, client, told.append)
         return list(told)
 
 
@@ -67,8 +74,7 @@ def test_password_is_taken_plain_as_md5_and_as_sha1(tmp_path: Path) -> None:
             md5 = hashlib.md5(SECRET.encode()).hexdigest()
             sha1 = hashlib.sha1(SECRET.encode()).hexdigest()
             for form in (SECRET, md5, sha1):
-                found = await w.ask("shop", form)
-                assert found is not None and found.login == "shop"
+                assert (await w.find("shop", form)).login == "shop"
             for wrong in (
                 "secret-1",
                 md5.upper(),
@@ -106,7 +112,7 @@ def test_key_alone_is_enough(tmp_path: Path) -> None:
             await w.snapshots.refresh()
             for login, psw, apikey in (("", "", key), ("", key, ""), ("other", "wrong", key)):
                 (found,) = w.ask_now(login, psw, apikey)
-                assert found is not None and found.login == "shop"
+                assert isinstance(found, Account) and found.login == "shop"
             assert w.ask_now("", "", "") == [None]
             assert w.ask_now("", "", key + "x") == [None]
 
@@ -140,9 +146,9 @@ def test_removed_password_stops_with_the_new_snapshot(tmp_path: Path) -> None:
             await accounts.add_password(w.db, "shop", "another-1", now_ms=NOW)
             await w.snapshots.refresh()
             assert w.ask_now("shop", SECRET) != [], "another change forgets nobody"
-            under_way: asyncio.Future[Account | None] = asyncio.get_running_loop().create_future()
+            under_way: asyncio.Future[Account | Refusal | None] = asyncio.get_running_loop().create_future()
             await accounts.remove_password(w.db, "shop", password.id)
-            w.credentials.verify("shop", hashlib.md5(SECRET.encode()).hexdigest(), "", under_way.set_result)
+            w.credentials.verify("shop", hashlib.md5(SECRET.encode()).hexdigest(), "", HERE, under_way.set_result)
             await w.snapshots.refresh()
             assert await under_way is None
             assert await w.ask("shop", SECRET) is None
@@ -152,15 +158,18 @@ def test_removed_password_stops_with_the_new_snapshot(tmp_path: Path) -> None:
 
 
 def test_remembered_account_has_its_new_settings(tmp_path: Path) -> None:
-    """A block must hold for a customer whose password is remembered."""
+    """A limit that was set must hold for a customer whose password is remembered, and so must a block."""
 
     async def story() -> None:
         async with world(tmp_path) as w:
             await w.ask("shop", SECRET)
-            await accounts.set_settings(w.db, "shop", {"blocked": "yes"})
+            await accounts.set_settings(w.db, "shop", {"concurrency": "3"})
             await w.snapshots.refresh()
             (found,) = w.ask_now("shop", SECRET)
-            assert found is not None and found.settings.blocked
+            assert isinstance(found, Account) and found.settings.concurrency == 3
+            await accounts.set_settings(w.db, "shop", {"blocked": "yes"})
+            await w.snapshots.refresh()
+            assert (await w.find("shop", SECRET)).settings.blocked
 
     asyncio.run(story())
 
@@ -176,18 +185,19 @@ def test_many_with_one_password_share_one_check(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_too_many_checks_are_refused_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_checks_are_refused_not_failed(tmp_path: Path) -> None:
     """Somebody who floods with guesses must not make others look as if their password was wrong."""
 
     async def story() -> None:
-        monkeypatch.setattr(credentials, "WAITING", 2)
         async with world(tmp_path) as w:
-            asked = [asyncio.ensure_future(w.ask("shop", f"guess-{n}")) for n in range(4)]
+            w.credentials.close()
+            w.credentials = Credentials(w.snapshots, waiting=4)
+            asked = [asyncio.ensure_future(w.ask("shop", f"guess-{n}")) for n in range(3)]
             await asyncio.sleep(0)
             with pytest.raises(Refused) as refused:
                 w.ask_now("shop", SECRET)
             assert refused.value.reason == Reason.TOO_MANY_AT_ONCE
-            assert await asyncio.gather(*asked) == [None] * 4
+            assert await asyncio.gather(*asked) == [None] * 3
             assert await w.ask("shop", SECRET) is not None
 
     asyncio.run(story())

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import msgspec
 
@@ -31,8 +31,11 @@ T = TypeVar("T")
 class Credentials(Protocol):
     """Who is asking."""
 
-    def verify(self, login: str, psw: str, apikey: str, done: Callable[[Account | None], None], /) -> None:
-        """Calls ``done`` with the account or None: at once when the answer is remembered, else after hashing."""
+    def verify(
+        self, login: str, psw: str, apikey: str, client: str, done: Callable[[Account | Refusal | None], None], /
+    ) -> None:
+        """Calls ``done`` with the account, None, or a refusal when there is no room for the check: at once when the
+        answer is remembered, else after hashing."""
 
 
 class Guard(Protocol):
@@ -267,24 +270,25 @@ class Call:
             raise Refused(Reason.BAD_LOGIN)
         verify = self.services.credentials.verify
         if apikey:
-            verify("", "", apikey, self.then(Call._admit))
+            verify("", "", apikey, self.client, self.then(Call._admit))
         elif login:
-            verify(login, psw, "", self.then(Call._admit))
+            verify(login, psw, "", self.client, self.then(Call._admit))
         else:
-            verify("", "", psw, self.then(Call._admit))
+            verify("", "", psw, self.client, self.then(Call._admit))
 
-    def _admit(self, account: Account | None) -> None:
+    def _admit(self, account: Account | Refusal | None) -> None:
         """From the login to the handler: blocks, concurrency, pace."""
         guard = self.services.guard
-        if account is None:
-            guard.note_login_failed(self.client, self.params.get("login", ""), self.now_ms)
-            raise Refused(Reason.BAD_LOGIN)
+        if not isinstance(account, Account):
+            if account is not None:
+                raise Refused(account.reason, account.detail)
+            self._turn_away(Reason.BAD_LOGIN)
         self.account = account
         settings = account.settings
         if settings.blocked:
-            raise Refused(Reason.ACCOUNT_BLOCKED)
+            self._turn_away(Reason.ACCOUNT_BLOCKED)
         if settings.addresses and not is_within(self.client, networks_of(settings.addresses)):
-            raise Refused(Reason.ADDRESS_NOT_ALLOWED)
+            self._turn_away(Reason.ADDRESS_NOT_ALLOWED)
         if not guard.enter(account):
             raise Refused(Reason.TOO_MANY_AT_ONCE)
         self._entered = True
@@ -292,6 +296,11 @@ class Call:
             identity = self._identity() if pace.identical else ""
             self.pace(f"{self.operation.name}/{pace.period_s}", identity, pace.limit, pace.period_s)
         self.operation.handler(self)
+
+    def _turn_away(self, reason: Reason) -> NoReturn:
+        """Error 2, and one of those that ban an address: a right password that is of no use must look like a wrong one."""
+        self.services.guard.note_login_failed(self.client, self.params.get("login", ""), self.now_ms)
+        raise Refused(reason)
 
     def _identity(self) -> str:
         return "\0".join(f"{key}={self.params[key]}" for key in sorted(self.params) if key not in _NO_IDENTITY)

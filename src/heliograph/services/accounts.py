@@ -206,10 +206,16 @@ async def add_password(
     db: Database, login: str, password: str, *, now_ms: int, label: str = "", weak: bool = False
 ) -> int:
     """Give an account one more password; its number. Refused(BAD_PARAMETERS) when clients could not send it alike."""
-    hashed = await _hash(password, weak)
-    async with change(db) as tx:
-        account = _read(await _find(tx, login)).account
-        return await _store_password(tx, account.id, label, hashed, now_ms)
+    found = _read(_must(await db.one("accounts.find", login), login)).account
+    while True:
+        row = await db.one("passwords.any", found.id)
+        hashed = await _hash(password, weak, row[0] if row else "")
+        async with change(db) as tx:
+            account = _read(await _find(tx, login)).account
+            row = await tx.one("passwords.any", account.id)
+            # Another first password may have come meanwhile: all of an account share its salt (services.hashes).
+            if row is None or hashes.salting(row[0]) == hashes.salting(hashed.plain):
+                return await _store_password(tx, account.id, label, hashed, now_ms)
 
 
 async def list_passwords(db: Database, login: str) -> list[Password]:
@@ -265,7 +271,7 @@ def digest_key(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-async def _hash(password: str, weak: bool) -> hashes.Hashes:
+async def _hash(password: str, weak: bool, like: str = "") -> hashes.Hashes:
     least = 1 if weak else SHORTEST_PASSWORD
     if not least <= len(password) <= LONGEST_PASSWORD:
         raise Refused(Reason.BAD_PARAMETERS, f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
@@ -274,7 +280,7 @@ async def _hash(password: str, weak: bool) -> hashes.Hashes:
             Reason.BAD_PARAMETERS,
             "use Latin letters, digits and signs: clients send a password, or its hash, in differing charsets",
         )
-    return await asyncio.to_thread(hashes.make, password)
+    return await asyncio.to_thread(hashes.make, password, like)
 
 
 async def _store_password(tx: Transaction, account_id: int, label: str, hashed: hashes.Hashes, now_ms: int) -> int:

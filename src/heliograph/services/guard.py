@@ -38,6 +38,12 @@ def is_within(client: str, networks: tuple[Network, ...]) -> bool:
     return any(address in network for network in networks)
 
 
+def is_welcome(account: Account, client: str) -> bool:
+    """Whether the account takes requests from this address."""
+    settings = account.settings
+    return not settings.blocked and (not settings.addresses or is_within(client, networks_of(settings.addresses)))
+
+
 class Guard:
     """Counters of all clients and accounts; lives on the loop, takes the time as an argument."""
 

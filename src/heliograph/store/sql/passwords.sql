@@ -3,6 +3,9 @@
 -- name: of_account
 SELECT id, label, created_ms FROM passwords WHERE account_id = ? ORDER BY id
 
+-- name: any
+SELECT plain FROM passwords WHERE account_id = ? ORDER BY id LIMIT 1
+
 -- name: next_id
 SELECT coalesce(max(id), 0) + 1 FROM passwords
 
