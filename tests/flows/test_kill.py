@@ -9,26 +9,44 @@ from pathlib import Path
 import pytest
 from tests.flows.rig import prepare
 
+from heliograph.cli.drill_report import Report
 from heliograph.cli.drill_run import Order, run
 from heliograph.cli.drill_server import LINKS, WINDOW
 
-KILLS = 3
+KILLS = 20
+TEXTS = 1200
+ENDS = ("wait", *(f"receipt, status {status}" for status in (1, 20)))
 
 
 def test_kills_under_load_lose_nothing(backend_url: str, tmp_path: Path) -> None:
     """The promise of the whole program; only what was on the wire at a kill may be doubtful."""
-    order = Order(KILLS, 900, 450, 30, backend_url, 3, tmp_path)
+    report = drilled(Order(KILLS, TEXTS, 300, 20, backend_url, 3, tmp_path))
+    assert report.accepted > TEXTS // 2
+    assert {doubt.after for doubt in report.doubts} <= {f"kill {number}" for number in range(1, KILLS + 1)}
+
+
+def test_carriers_that_die_as_well_lose_nothing(backend_url: str, tmp_path: Path) -> None:
+    """Links cut in the middle of a write leave doubts too, and those are bounded in the same way."""
+    report = drilled(Order(4, TEXTS, 400, 20, backend_url, 5, tmp_path, carrier_kills=6))
+    assert report.accepted > TEXTS // 2
+    assert {doubt.after.split()[0] for doubt in report.doubts} == {"kill", "carrier"}
+
+
+def drilled(order: Order) -> Report:
+    """A drill that has lost nothing; its doubts are listed, bounded and resolved."""
     report = asyncio.run(run(order, lambda done, total: None))
     assert report.drained
     assert (report.lost, report.lost_texts) == (0, ())
     assert (report.receipts_lost, report.sent_twice, report.callbacks_lost) == (0, 0, 0)
     assert report.faults == ()
     assert report.still_doubtful == 0
-    assert report.doubtful <= WINDOW * LINKS * KILLS
-    assert report.accepted > 600
-    assert report.accepted + report.unknown + report.refused == 900
+    assert report.doubtful == len(report.doubts) == report.by_receipt + report.by_wait
+    assert report.doubtful_most <= report.doubtful_allowed == WINDOW * LINKS
+    assert all(doubt.ended >= doubt.at and doubt.end in ENDS for doubt in report.doubts)
+    assert report.accepted + report.unknown + report.refused == TEXTS
     assert report.refused == 0
     assert report.passed
+    return report
 
 
 def test_a_drill_tells_its_figures_in_json(tmp_path: Path) -> None:

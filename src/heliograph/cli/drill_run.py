@@ -3,14 +3,15 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from heliograph.cli.drill_load import Handler, Load
-from heliograph.cli.drill_report import Report, Seen, compare, judge
-from heliograph.cli.drill_server import LOGIN, UNSURE_S, Server, prepare
+from heliograph.cli.drill_report import Blow, Report, Seen, compare, judge
+from heliograph.cli.drill_server import LINKS, LOGIN, UNSURE_S, WINDOW, Server, prepare
 from heliograph.cli.session import now_ms
 from heliograph.services import ledgers, outcomes
 from heliograph.services.backlogs import measure
@@ -25,6 +26,7 @@ from heliograph.store.opening import open_database
 CARRIER = Profile(
     "drill", failed=0.05, rejected=0.02, throttled=0.002, delay_s=(0.05, 0.5), response_delay_s=(0.02, 0.05)
 )
+AWAY_S = 0.05, 0.4  # how long a killed carrier is away
 DRAIN_S = 60.0
 POLL_S = 0.2
 Progress = Callable[[int, int], None]
@@ -40,6 +42,7 @@ class Order(msgspec.Struct, frozen=True):
     database: str
     seed: int
     folder: Path
+    carrier_kills: int = 0
 
 
 async def run(order: Order, progress: Progress) -> Report:
@@ -72,7 +75,7 @@ async def _drill(
     order: Order, db: Database, simulator: Simulator, server: Server, seen: Seen, key: str, progress: Progress
 ) -> Report:
     began = time.monotonic()
-    total = order.messages + order.kills
+    total = order.messages + order.kills + order.carrier_kills
     done = 0
 
     def tell() -> None:
@@ -84,7 +87,7 @@ async def _drill(
     load = Load(server, key, seen, order.messages, order.rate, tell)
     async with asyncio.TaskGroup() as group:
         group.create_task(load.run(order.connections))
-        await _kill(order, server, load, tell)
+        await _kill(order, server, simulator, load, seen.blows, tell)
     loaded = time.monotonic()
     drained = await _drain(db, simulator)
     drain_s = round(time.monotonic() - loaded, 1)
@@ -94,21 +97,35 @@ async def _drill(
     idle = customer is None or not (customer.waiting or customer.in_flight)
     report = compare(seen, kept, idle)
     report.faults = tuple(fault.describe() for fault in (await ledgers.check(db)).faults)
-    report.kills, report.drained, report.drain_s = order.kills, drained, drain_s
+    report.database, report.doubtful_allowed = db.dialect, WINDOW * LINKS
+    report.kills, report.carrier_kills = order.kills, order.carrier_kills
+    report.drained, report.drain_s = drained, drain_s
     report.took_s = round(time.monotonic() - began, 1)
     judge(report)
     return report
 
 
-async def _kill(order: Order, server: Server, load: Load, tell: Callable[[], None]) -> None:
+async def _kill(
+    order: Order, server: Server, simulator: Simulator, load: Load, blows: list[Blow], tell: Callable[[], None]
+) -> None:
     """Kill at moments that the seed chooses: when so many texts were tried, and up to 50 ms later."""
     chance = random.Random(order.seed)
-    moments = sorted(chance.uniform(0.02, 0.98) * order.messages for _ in range(order.kills))
-    for moment in moments:
+    names = ["kill"] * order.kills + ["carrier"] * order.carrier_kills
+    moments = sorted((chance.uniform(0.02, 0.98) * order.messages, name) for name in names)
+    counts = Counter[str]()
+    for moment, name in moments:
         await load.reach(moment)
         await asyncio.sleep(chance.uniform(0.0, 0.05))
-        await server.kill()
-        await server.start()
+        counts[name] += 1
+        blows.append(Blow(f"{name} {counts[name]}", now_ms()))
+        if name == "kill":
+            await server.kill()
+            await server.start()
+        else:
+            address = simulator.address
+            await simulator.cut()
+            await asyncio.sleep(chance.uniform(*AWAY_S))
+            await simulator.start(*address)
         tell()
 
 

@@ -16,7 +16,7 @@ from heliograph.store.secrets import Secrets
 
 LOGIN = "drill"
 LINKS, WINDOW = 2, 50
-UNSURE_S = 6  # far longer than the slowest receipt, far shorter than a drill's patience
+UNSURE_S = 4  # far longer than the slowest receipt, far shorter than a drill's patience
 START_S = 30.0
 STOP_S = 40.0
 ADDRESS = re.compile(rb"listens on http://([^:/]+):(\d+)/")

@@ -10,7 +10,8 @@ PAGE = 2000
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """One message: where it stands, whether it still waits in the queue, was ever unsure, has news that is not told."""
+    """One message: where it stands since when, whether it still waits in the queue and has news that is not told, and
+    when it became unsure (0: never); times in UTC milliseconds."""
 
     int_id: int
     id: str
@@ -19,14 +20,21 @@ class Outcome(msgspec.Struct, frozen=True):
     status: int
     err: int
     queued: bool
-    doubted: bool
+    doubted_ms: int
     untold: bool
+    changed_ms: int
+
+    @property
+    def doubted(self) -> bool:
+        """Whether it was ever unsure."""
+        return self.doubted_ms > 0
 
 
 async def read_all(db: Database) -> AsyncIterator[Outcome]:
     """Every message in the order of acceptance, by keyset pages, so that a running server is not held up."""
     after = 0
     while rows := await db.all("outcomes.page", after, PAGE):
-        for int_id, id_, phone, text, status, err, queued, doubted, untold in rows:
-            yield Outcome(int_id, id_, phone, text, status, err, bool(queued), bool(doubted), bool(untold))
+        for int_id, id_, phone, text, status, err, queued, doubted_us, untold, changed_ms in rows:
+            doubted_ms = (doubted_us or 0) // 1000
+            yield Outcome(int_id, id_, phone, text, status, err, bool(queued), doubted_ms, bool(untold), changed_ms)
         after = rows[-1][0]

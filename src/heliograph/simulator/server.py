@@ -120,6 +120,13 @@ class Simulator:
         self._listener = await listen(host, port, self, self._on_bind, settings, ssl=ssl)
         return self._listener.address
 
+    async def cut(self) -> None:
+        """Drop every link without a goodbye and accept no more, as a carrier that dies; what it has accepted it
+        remembers, and makes the receipts of it while nobody is bound."""
+        if self._listener:
+            await self._listener.stop(goodbye_s=None)
+            self._listener = None
+
     async def stop(self) -> None:
         """Unbind everybody and close. Receipts that are not due yet are forgotten, those that wait are kept."""
         if self._listener:

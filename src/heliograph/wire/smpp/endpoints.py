@@ -78,15 +78,21 @@ class Listener:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Counted(self), host, port, ssl=ssl, backlog=1024)
 
-    async def stop(self, *, goodbye_s: float = 1.0) -> None:
-        """Accept no more, unbind every session, and drop those that have not gone after `goodbye_s` seconds."""
+    async def stop(self, *, goodbye_s: float | None = 1.0) -> None:
+        """Accept no more, unbind every session, and drop those that have not gone after `goodbye_s` seconds; with None
+        drop all at once and unbind nobody."""
         if self._server:
             self._server.close()
-        leaving = [asyncio.ensure_future(session.unbind("the server stops")) for session in list(self.sessions)]
+        leaving = []
+        if goodbye_s is not None:
+            leaving = [asyncio.ensure_future(session.unbind("the server stops")) for session in list(self.sessions)]
         if leaving:
             await asyncio.wait(leaving, timeout=goodbye_s)
-        for session in list(self.sessions):
+        dropped = list(self.sessions)
+        for session in dropped:
             session.abort("the server stops")
+        for session in dropped:
+            await session.wait_closed()
         if leaving:
             await asyncio.wait(leaving)
         if self._server:
