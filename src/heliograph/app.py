@@ -203,6 +203,8 @@ class Heliograph:
         unsure = await self.dispatch.recover(now_ms)
         await self.receipts.open(now_ms)
         self.submitting.accepted = self._accepted
+        self.submitting.reserve = self.dispatcher.reserve
+        self.submitting.begin = self.dispatcher.begin
         self.staging.activated = self.dispatcher.activated
         self.desk.batch.watch["callbacks.add"] = self.sender.take
         self.desk.batch.watch["staged.end"] = lambda _: self.sender.look()

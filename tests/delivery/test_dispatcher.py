@@ -12,6 +12,7 @@ from tests.house import NORTH, NOW, PHONE, PRICE, SOUTH, House, make, open_house
 
 from heliograph.core.carriers import Carrier
 from heliograph.core.money import SCALE
+from heliograph.core.reasons import Refusal
 from heliograph.core.status import Err, Status
 from heliograph.delivery.carriers.contract import Outcome, Receipt, Unit, What
 from heliograph.delivery.dispatcher import SIFTED, Dispatcher
@@ -86,6 +87,8 @@ class Play:
             house.dispatch, house.attempts, house.receipts, house.incoming, self._make, lambda: house.now, most_in_lane
         )
         house.submitting.accepted = self.dispatcher.accepted
+        house.submitting.reserve = self.dispatcher.reserve
+        house.submitting.begin = self.dispatcher.begin
         house.staging.activated = self.dispatcher.activated
 
     def _make(self, carrier: Carrier, listener: Dispatcher) -> Links:
@@ -174,6 +177,49 @@ def test_accepted_text_is_marked_written_and_sent(backend: str, tmp_path: Path) 
             play.dispatcher.receipt(NORTH, report, lambda stored: None)
             await play.quiet()
             assert (await play.house.row(message)).status == Status.DELIVERED
+
+    asyncio.run(story())
+
+
+@both
+def test_a_text_with_room_is_stored_and_marked_in_one_commit(backend: str, tmp_path: Path) -> None:
+    """A code costs one commit before it leaves; where others wait it takes its turn behind them and is marked later."""
+
+    async def story() -> None:
+        async with playing(backend, tmp_path) as play:
+            play.script = lambda carrier, unit, part: HOLD
+            play.links().window = 1
+            before = play.house.desk.batch.commits
+            (first,) = await play.house.accepted(PHONE, text="first")
+            assert play.house.desk.batch.commits == before + 1 and play.texts() == ["first"]
+            assert await play.house.queued(first) == (NORTH, 1, NOW, NOW, 0)
+            (second,) = await play.house.accepted(PHONE, text="second")
+            assert await play.house.queued(second) == (NORTH, 1, NOW, 0, 0)
+            play.links().answer(first.int_id, 1)
+            await play.quiet()
+            play.links().answer(second.int_id, 1)
+            await proven(play)
+            assert play.texts() == ["first", "second"]
+            assert {(await play.house.row(each)).tries for each in (first, second)} == {1}
+
+    asyncio.run(story())
+
+
+@both
+def test_room_of_a_text_that_could_not_be_stored_is_given_back(backend: str, tmp_path: Path) -> None:
+    """A full disk must not eat the window: what was never stored leaves no trace at its carrier."""
+
+    async def story() -> None:
+        async with playing(backend, tmp_path) as play:
+            play.links().window = 1
+            play.house.db.fault = Full("no room")
+            assert isinstance(await play.house.send(PHONE, text="lost"), Refusal)
+            play.house.db.fault = None
+            (line,) = (each for each in play.dispatcher.lines.values() if each.links is play.links())
+            assert (line.claimed, line.claimed_parts) == (0, 0) and not play.dispatcher._held
+            await play.house.accepted(PHONE, text="kept")
+            await proven(play)
+            assert play.texts() == ["kept"]
 
     asyncio.run(story())
 

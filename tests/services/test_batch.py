@@ -49,6 +49,25 @@ def event(int_id: int, at: int = 1, name: str = "x", detail: str = "") -> tuple[
 
 
 @both
+def test_a_change_that_nobody_waits_for_rides_with_the_next_one(backend: str, tmp_path: Path) -> None:
+    """What a carrier answered need not have a commit of its own while a customer waits for his; alone it is written too."""
+
+    async def story() -> None:
+        async with opened(backend, tmp_path) as (_, batch, told, _):
+            batch.add(Change([event(1)], told("lazy"), lazy=True))
+            await asyncio.sleep(0)
+            assert batch.commits == 0 and batch.waiting == 1
+            batch.add(Change([event(2)], told("urgent")))
+            await batch.settle()
+            assert (batch.commits, told.order) == (1, ["lazy", "urgent"])
+            batch.add(Change([event(3)], told("alone"), lazy=True))
+            await batch.settle()
+            assert (batch.commits, told.order[-1]) == (2, "alone")
+
+    asyncio.run(story())
+
+
+@both
 def test_changes_share_a_commit_and_are_told_in_order(backend: str, tmp_path: Path) -> None:
     """A thousand callers pay for two commits, not for a thousand."""
 

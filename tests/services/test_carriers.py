@@ -100,7 +100,7 @@ def test_carrier_with_routes_or_messages_stays(backend: str, tmp_path: Path) -> 
                 await carriers.remove(db, "acme")
             await routes.remove(db, "all")
             async with db.transaction() as tx:
-                await tx.run("queue.add", 7, made.id, 1, 0)
+                await tx.run("queue.add", 7, made.id, 1, 0, 0)
             with pytest.raises(Refused, match="1 messages"):
                 await carriers.remove(db, "acme")
             async with db.transaction() as tx:

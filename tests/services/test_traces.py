@@ -36,7 +36,7 @@ async def make(db: Database, folder: Path) -> Snapshot:
             Step("messages.accept", [row, (101, *row[1:3], "79990000000", *row[4:])]),
             Step(
                 "queue.add",
-                [(101, first.id, 1, NOW - 5000), (102, first.id, 3, NOW - 1000), (103, first.id, 3, NOW + 1)],
+                [(101, first.id, 1, NOW - 5000, 0), (102, first.id, 3, NOW - 1000, 0), (103, first.id, 3, NOW + 1, 0)],
             ),
             Step("queue.start", [(NOW, first.id, 102)]),
             Step(

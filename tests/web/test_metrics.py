@@ -152,7 +152,7 @@ def test_queue_and_ledger_are_told_from_the_store(backend: str, tmp_path: Path) 
         environ = {"HELIOGRAPH_STORE_DATABASE": await fresh_url(backend, tmp_path)}
         async with opened(tmp_path, environ) as heliograph:
             now_ms = clock_ms()
-            rows = [(1, 7, 1, now_ms - 60_000), (2, 7, 1, now_ms + 60_000), (3, 7, 3, now_ms)]
+            rows = [(1, 7, 1, now_ms - 60_000, 0), (2, 7, 1, now_ms + 60_000, 0), (3, 7, 3, now_ms, 0)]
             await heliograph.db.transact([Step("queue.add", rows), Step("queue.start", [(now_ms, 7, 3)])])
             await heliograph.db.transact([Step("ledger.add", [(5, now_ms, "charge", -25_000, 1, 1, 1, "")])])
             await heliograph.survey.count_tables()

@@ -16,6 +16,7 @@ from heliograph.core.status import Err, Status
 from heliograph.delivery.carriers.contract import CarrierLinks, Inbound, Outcome, Receipt, Settle, Unit
 from heliograph.delivery.lanes import Lane
 from heliograph.services.attempts import Attempts, Job, missing_of
+from heliograph.services.births import may_be_kept
 from heliograph.services.dispatch import Dispatch
 from heliograph.services.inbound import Incoming
 from heliograph.services.receipts import Receipts
@@ -141,6 +142,37 @@ class Dispatcher:
         now_ms = self._clock_ms()
         for message in messages:
             self._take(message, message.send_ms, now_ms)
+
+    def reserve(self, message: Message, now_ms: int) -> bool:
+        """Keep room for a text that is about to be stored: it may leave with that commit. No text may overtake others
+        of its lane, so there is room only where none waits."""
+        line = self.lines.get(message.carrier_id)
+        if line is None or line.closing or self._stopping or message.send_ms > now_ms:
+            return False
+        number = message.lane
+        if line.more[number] or number in line.reading or line.lanes[1] or (number > 1 and line.lanes[number]):
+            return False
+        if line.claimed >= MOST_CLAIMED or line.links.room(number) - line.claimed_parts < message.parts:
+            return False
+        line.claimed += 1
+        line.claimed_parts += message.parts
+        message.started_ms = now_ms
+        self._hold(line, message)
+        return True
+
+    def begin(self, message: Message, error: Exception | None) -> None:
+        """A text with room of its own is on disk, started, and leaves; or it could not be stored."""
+        line, lane = self._held[message.int_id]
+        if error is None:
+            message.tries += 1
+            self._started(line, message, None)
+            return
+        line.claimed -= 1
+        line.claimed_parts -= message.parts
+        self._release(message)
+        if may_be_kept(error):
+            # It may be on disk with its mark, and has not left.
+            self._dispatch.unmark(message, self._clock_ms(), lambda: self.wake(message.carrier_id, lane))
 
     def activated(self, carriers: set[int]) -> None:
         """A large request is in the table."""

@@ -26,7 +26,7 @@ from heliograph.core.status import REFUSALS, Err, Status
 from heliograph.services.deciding import Decision
 from heliograph.services.desk import Desk, Row, accept_row
 from heliograph.services.quotas import Quotas
-from heliograph.store.database import Broken, Full, Lost
+from heliograph.store.database import Broken, Busy, Full, Lost
 
 DAY_S = 86_400
 
@@ -139,7 +139,9 @@ def rows_of(
     """
     rows: list[tuple[str, Row]] = [accept_row(message)]
     if message.status == Status.WAITING:
-        rows.append(("queue.add", (message.int_id, message.carrier_id, message.lane, message.send_ms)))
+        rows.append(
+            ("queue.add", (message.int_id, message.carrier_id, message.lane, message.send_ms, message.started_ms))
+        )
     elif told:
         query = "callbacks.stage" if staged else "callbacks.add"
         rows.extend((query, row) for _, row in callback_rows(message, account, desk))
@@ -222,7 +224,7 @@ def answer_of(decisions: list[Decision], id_: str, total: int, balance: int, tes
 
 def reason_of(error: Exception) -> Reason:
     """What a failed commit means to the customer."""
-    if isinstance(error, Full):
+    if isinstance(error, Full | Busy | Lost) and not may_be_kept(error):
         return Reason.STORE_FULL
     if isinstance(error, Broken) and error.which.startswith("overdraft"):
         return Reason.NO_MONEY

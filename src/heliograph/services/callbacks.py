@@ -106,4 +106,4 @@ class Callbacks:
                 return
             stored()
 
-        self._desk.batch.add(Change(rows, done))
+        self._desk.batch.add(Change(rows, done, lazy=True))

@@ -203,10 +203,11 @@ class Desk:
         rows: list[tuple[str, Row]],
         done: Callable[[Exception | None], None],
         amount: int = 0,
+        lazy: bool = False,
     ) -> None:
         """Put a change of one message into the batch; the message stays in memory until it is settled."""
         message.pending += 1
-        self.batch.add(Change(rows, done, message.account_id if amount else 0, amount, message=message))
+        self.batch.add(Change(rows, done, message.account_id if amount else 0, amount, 0, message, lazy))
 
     def keep(
         self,
@@ -219,7 +220,7 @@ class Desk:
         """``add`` for what has happened and must not be lost: what the store cannot take now is tried again until it
         fits. ``failed()`` is called once, at the first failure, ``stored()`` when it is on disk."""
 
-        self.add(message, rows, _Kept(self, message, rows, amount, stored, failed), amount)
+        self.add(message, rows, _Kept(self, message, rows, amount, stored, failed), amount, lazy=True)
 
     def refund_rows(self, message: Message, now_ms: int) -> tuple[int, list[tuple[str, Row]]]:
         """What a message gives back when it ends with its present status: the amount and the ledger row.

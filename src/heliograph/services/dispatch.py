@@ -47,10 +47,10 @@ class Dispatch:
         rows: list[tuple[str, Row]] = [("queue.start", (now_ms, message.carrier_id, message.int_id))]
         self._desk.add(message, rows, lambda error: done(message, error))
 
-    def unmark(self, message: Message, due_ms: int) -> None:
+    def unmark(self, message: Message, due_ms: int, stored: Callable[[], None] | None = None) -> None:
         """Take the start mark off a text that was not written after all."""
         message.started_ms = 0
-        self._desk.keep(message, [("queue.later", (message.carrier_id, due_ms, 0, 0, message.int_id))])
+        self._desk.keep(message, [("queue.later", (message.carrier_id, due_ms, 0, 0, message.int_id))], stored=stored)
 
     def find_routes(self, message: Message, now_ms: int) -> list[Route]:
         """Routes of other carriers that have not had this message, in the order of trying."""

@@ -274,7 +274,7 @@ class Receipts:
         if queued:
             rows.append(("queue.later", (message.carrier_id, now_ms, 0, 0, message.int_id)))
         else:
-            rows.append(("queue.add", (message.int_id, message.carrier_id, message.lane, now_ms)))
+            rows.append(("queue.add", (message.int_id, message.carrier_id, message.lane, now_ms, 0)))
         return rows
 
     def _write(

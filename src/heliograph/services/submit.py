@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from heliograph.core.accounts import Account
 from heliograph.core.limits import Window
-from heliograph.core.messages import Accepted, Message, Quote, Recipient, Submission
+from heliograph.core.messages import LANE_BULK, Accepted, Message, Quote, Recipient, Submission
 from heliograph.core.numbers import Plan
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.status import Status
@@ -46,6 +46,10 @@ class Submitting:
         self._surveying = asyncio.Lock()
         # Told of messages that are on disk and due: the dispatcher takes them from memory.
         self.accepted: Callable[[list[Message]], None] = _nobody
+        # Asked whether a text may leave as soon as it is on disk: then its start mark is written with its row, which
+        # saves a commit, and ``begin(message, error)`` is told how that went.
+        self.reserve: Callable[[Message, int], bool] = _never
+        self.begin: Callable[[Message, Exception | None], None] = _no_begin
 
     def accept(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Answer], None]) -> None:
         """Take a submission; ``done`` is called once, after the commit or with the refusal. Never raises."""
@@ -143,12 +147,15 @@ class Submitting:
         id_ = submission.id or str(last_id)
         lane = choose_lane(account, submission, len(decisions), quotas, now_ms)
         refused = all(decision.reason is not None for decision in decisions)
+        reserved: Message | None = None
         rows: list[tuple[str, Row]] = []
         messages = []
         for offset, decision in enumerate(decisions):
             message = make_message(
                 account, submission, decision, first_int_id + offset, id_, lane, now_ms, 0 if refused else print_, test
             )
+            if lane != LANE_BULK and message.status == Status.WAITING and self.reserve(message, now_ms):
+                reserved = message
             rows.extend(rows_of(message, account, desk, told=not refused))
             messages.append(message)
 
@@ -156,6 +163,8 @@ class Submitting:
             if (error is not None or refused) and not may_be_kept(error):
                 quotas.requests.discard(print_)
             if error is not None:
+                if reserved is not None:
+                    self.begin(reserved, error)
                 if not may_be_kept(error):
                     decider.withdraw(decisions, quotas)
                 if total:
@@ -172,6 +181,8 @@ class Submitting:
             for message in waiting:
                 desk.hold(message)
             self.accepted(waiting)
+            if reserved is not None:
+                self.begin(reserved, None)
             for message in messages:
                 desk.note(message)
 
@@ -251,3 +262,12 @@ def _survey(account: Account, submission: Submission, plan: Plan) -> tuple[int, 
 
 def _nobody(messages: list[Message]) -> None:
     """No dispatcher yet: the rows wait in the queue."""
+
+
+def _never(message: Message, now_ms: int) -> bool:
+    """No dispatcher yet."""
+    return False
+
+
+def _no_begin(message: Message, error: Exception | None) -> None:
+    """No dispatcher yet."""

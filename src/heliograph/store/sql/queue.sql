@@ -1,7 +1,7 @@
 -- What has still to go out.
 
 -- name: add
-INSERT INTO queue (int_id, carrier_id, lane, due_ms, started_ms, unsure) VALUES (?, ?, ?, ?, 0, 0)
+INSERT INTO queue (int_id, carrier_id, lane, due_ms, started_ms, unsure) VALUES (?, ?, ?, ?, ?, 0)
 
 -- name: start
 UPDATE queue SET started_ms = ?, carrier_id = ? WHERE int_id = ?
