@@ -57,6 +57,7 @@ def set_(session: Session, name: str, password: str | None, settings: tuple[str,
 
     \b
     heliograph carrier set acme rate=200 links=2
+    heliograph carrier set acme window_most=500 links_most=4
     """
     from heliograph.services import carriers
 
@@ -136,8 +137,8 @@ def list_(session: Session) -> None:
             each.kind,
             f"{each.settings.host}:{each.settings.port}",
             each.settings.system_id,
-            each.settings.links,
-            each.settings.window,
+            _span(each.settings.links, each.settings.links_most),
+            _span(each.settings.window, each.settings.window_most),
             f"{each.settings.rate:g}" if each.settings.rate else "",
             "" if each.enabled else "disabled",
         )
@@ -180,6 +181,11 @@ def list_settings(as_json: bool) -> None:
         tell_json([{"name": each.name, "default": each.default, "help": each.help} for each in known])
     else:
         tell_table(("setting", "default", "meaning"), [(s.name, write(s.default), s.help) for s in known], "")
+
+
+def _span(least: int, most: int) -> str:
+    """A number that is fixed, or the two it lies between."""
+    return f"{least}-{most}" if most > least else str(least)
 
 
 def _tell_show(session: Session, name: str, what: str) -> None:

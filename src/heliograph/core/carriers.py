@@ -22,7 +22,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     tls_verify: Annotated[bool, Meta(description="Check the carrier's certificate")] = True
     tls_ca: Annotated[str, Meta(description="File with the authority that signed it, when not a public one")] = ""
     links: Annotated[int, Meta(ge=1, le=64, description="Connections to hold")] = 1
+    links_most: Annotated[
+        int, Meta(ge=0, le=64, description="Connections to open while texts wait, at most; 0: never more than links")
+    ] = 0
     window: Annotated[int, Meta(ge=1, le=5000, description="Unanswered submits allowed on each link")] = 100
+    window_most: Annotated[
+        int, Meta(ge=0, le=5000, description="What the window may grow to while texts wait; 0: it never grows")
+    ] = 0
+    reserve: Annotated[int, Meta(ge=0, le=90, description="Percent of each window kept for lane 1")] = 10
     rate: Annotated[float, Meta(ge=0, description="Parts a second over all links; 0: as fast as the window lets")] = 0.0
     enquire_s: Annotated[float, Meta(gt=0, description="Seconds of silence before enquire_link")] = 30.0
     answer_s: Annotated[float, Meta(gt=0, description="Seconds to wait for the answer to a submit")] = 30.0

@@ -106,7 +106,8 @@ GROUPS: dict[str, tuple[Family, ...]] = {
             "For how long there has been no link, 0 while there is one. Call the carrier.",
             "carrier",
         ),
-        _gauge("carrier_links", "Links that are configured to send.", "carrier"),
+        _gauge("carrier_links", "Links that are held to send, those opened in addition too.", "carrier"),
+        _gauge("carrier_links_limit", "How many there may be, by links and links_most.", "carrier"),
         _gauge(
             "carrier_links_bound",
             "Of them those that are bound. Fewer than links: some are refused or lost.",
@@ -114,10 +115,15 @@ GROUPS: dict[str, tuple[Family, ...]] = {
         ),
         _gauge(
             "carrier_in_flight_parts",
-            "Parts written and not answered. At the window for long: the carrier is slow.",
+            "Parts written and not answered. At the window for long: the carrier is slow, or the window too small.",
             "carrier",
         ),
-        _gauge("carrier_window_parts", "Parts that may be unanswered, all links together.", "carrier"),
+        _gauge("carrier_window_parts", "Parts that may be unanswered now, all links together.", "carrier"),
+        _gauge(
+            "carrier_window_limit_parts",
+            "What that may grow to, by the carrier's limits. Below it with texts waiting: more brought no more speed.",
+            "carrier",
+        ),
         _gauge(
             "carrier_rate_parts_per_second",
             "The speed allowed now, 0 when nothing bounds it. Below the contract's: the carrier throttles.",

@@ -315,9 +315,11 @@ DOOR = {
 
 CARRIER = {
     "links": ("carrier_links", 1.0),
+    "links_most": ("carrier_links_limit", 1.0),
     "bound": ("carrier_links_bound", 1.0),
     "in_flight": ("carrier_in_flight_parts", 1.0),
     "window": ("carrier_window_parts", 1.0),
+    "window_most": ("carrier_window_limit_parts", 1.0),
     "rate": ("carrier_rate_parts_per_second", 1.0),
     "rtt_ms": ("carrier_rtt_seconds", 0.001),
     "submitted": ("carrier_submitted_parts", 1.0),

@@ -123,4 +123,5 @@ class CarrierLinks(Protocol):
         """Wait for answers under way, unbind, close; what stays unanswered is told as unsure."""
 
     def stats(self) -> dict[str, float]:
-        """Figures for the metrics page: links, bound, in_flight, window, rate, rtt_ms, submitted, throttled."""
+        """Figures for the metrics page: links, links_most, bound, in_flight, window, window_most, rate, rtt_ms, submitted,
+        throttled; ``window`` is that of all links together."""

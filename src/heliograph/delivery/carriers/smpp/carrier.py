@@ -1,4 +1,4 @@
-"""A carrier over SMPP: its links, its window and speed, parts out and answers in, receipts and texts in (SMPP 3.4)."""
+"""A carrier over SMPP: parts out and answers in within its windows and speed, receipts and texts in (SMPP 3.4)."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from heliograph.delivery.carriers.smpp import receipts
 from heliograph.delivery.carriers.smpp.answers import TEMPORARY_MS, judge, read_errors
 from heliograph.delivery.carriers.smpp.connection import Connection, Login, Part
 from heliograph.delivery.carriers.smpp.inbound import Reader
+from heliograph.delivery.carriers.smpp.links import Links
 from heliograph.delivery.carriers.smpp.pacing import UNLIMITED, Pace
 from heliograph.delivery.carriers.smpp.parts import Composer, UnfitError
 from heliograph.wire.smpp import statuses, tables
@@ -27,9 +28,8 @@ _FIRST_LANE = 1
 _NAP_MS = 5
 # Share of a new round trip in the average.
 _RTT_SHARE = 0.05
-# How long an unbind may take; a centre that still owes answers may hold its own back until it has given them.
-_GOODBYE_S = 2.0
-_CURT_GOODBYE_S = 0.2
+_ACCEPTED = What.ACCEPTED
+_ANSWER = tables.SUBMIT_SM_RESP
 
 
 class SmppCarrier:
@@ -50,21 +50,15 @@ class SmppCarrier:
     ) -> None:
         settings = carrier.settings
         self.carrier = carrier
+        self._id = carrier.id
         self._listener = listener
         self._clock_ms = clock_ms
         self._composer = Composer(settings)
         self._reader = Reader(settings)
         self._errors = read_errors(settings.errors)
         self._pace = Pace(settings.rate, clock_ms())
-        self._window = settings.window
-        self._reserve = max(1, settings.window // 10) if settings.window > 1 else 0
-        login = Login(carrier.name, settings, carrier.password, ssl_context)
-        self._connections = [
-            Connection(self, login, label, command_id, clock_ms, chance)
-            for label, command_id in _binds(settings.bind, settings.links)
-        ]
-        self._senders = [connection for connection in self._connections if connection.can_submit]
-        self._bound = 0
+        self._links = Links(self, Login(carrier.name, settings, carrier.password, ssl_context), clock_ms, chance)
+        self._senders = self._links.senders
         self._down_since_ms = clock_ms()
         self._stopping = False
         self._idle: asyncio.Event | None = None
@@ -75,13 +69,20 @@ class SmppCarrier:
         self._rtt_ms = 0.0
         self._submitted = 0
         self._throttled = 0
+        # Of the round of answers that is under way: how many, their round trips together, refusals for speed, and
+        # whether texts met full windows.
+        self._answers = 0
+        self._waited_ms = 0
+        self._refused = 0
+        self._short = False
+        self._measure()
 
     # What the dispatcher asks
 
     @property
     def up(self) -> bool:
         """Whether at least one link can send."""
-        return self._bound > 0
+        return self._links.bound > 0
 
     @property
     def down_since_ms(self) -> int:
@@ -93,21 +94,24 @@ class SmppCarrier:
         free = 0
         if not self._stopping:
             window = self._window if lane <= _FIRST_LANE else self._window - self._reserve
-            waiting = 0
+            slots = waiting = 0
             for link in self._senders:
                 session = link.session
                 if session is not None and session.is_bound and session.can_write:
+                    slots += window
                     queued = len(link.waiting)
                     waiting += queued
                     spare = window - link.in_flight - queued
                     if spare > 0:
                         free += spare
-            if free:
+            if free * 2 <= slots:
+                self._short = True
+            if free and not self._pace.is_free:
                 free = min(free, self._pace.room(self._clock_ms()) - waiting)
         if free > 0:
             return free
         self._wanted = True
-        if self._bound:
+        if self._links.bound:
             self._arm(self._clock_ms())
         return 0
 
@@ -123,6 +127,9 @@ class SmppCarrier:
             return
         link = None if self._stopping else self._choose()
         total = len(pdus)
+        if total == 1 and not unit.missing and link is not None:
+            self._hand(Part(link, unit.int_id, 1, 1, pdus[0], now), now)
+            return
         for number in unit.missing or range(1, total + 1):
             if not 1 <= number <= total:
                 # Split in another way than the parts that went before: the rest can never be joined to them.
@@ -138,36 +145,40 @@ class SmppCarrier:
         self._stopping = False
         self._idle = None
         self._loop = asyncio.get_running_loop()
-        for connection in self._connections:
-            connection.start()
+        self._links.start()
 
     async def stop(self, grace_s: float) -> None:
         """Give back what was not written (later), wait for answers under way, unbind and close; the rest is unsure."""
         self._stopping = True
-        for link in self._senders:
+        for link in self._links.connections:
             self._give_back(link)
-        if any(link.in_flight for link in self._senders):
+        if self._links.in_flight:
             self._idle = asyncio.Event()
             try:
                 await asyncio.wait_for(self._idle.wait(), grace_s)
             except TimeoutError:
                 pass
-        owed = any(link.in_flight for link in self._senders)
-        goodbye_s = _CURT_GOODBYE_S if owed else _GOODBYE_S
-        await asyncio.gather(*(connection.stop(goodbye_s) for connection in self._connections))
+        await self._links.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def stats(self) -> dict[str, float]:
-        """Figures for the metrics page; ``rate`` is the limit of now (0: none), ``rtt_ms`` a moving average."""
+        """Figures for the metrics page; ``rate`` is the limit of now (0: none), ``rtt_ms`` a moving average.
+
+        ``links`` and ``window`` (the slots of all links together) are those of now, ``links_most`` and ``window_most``
+        what they may come to.
+        """
+        links, limits = self._links, self._links.limits
         return {
             "links": float(len(self._senders)),
-            "bound": float(self._bound),
-            "in_flight": float(sum(link.in_flight for link in self._senders)),
+            "links_most": float(limits.links_most),
+            "bound": float(links.bound),
+            "in_flight": float(links.in_flight),
             "window": float(self._window * len(self._senders)),
+            "window_most": float(limits.window_most * limits.links_most),
             "rate": self._pace.limit,
-            "rtt_ms": self._rtt_ms,
+            "rtt_ms": self._mean_ms(),
             "submitted": float(self._submitted),
             "throttled": float(self._throttled),
         }
@@ -176,19 +187,33 @@ class SmppCarrier:
 
     def opened(self, connection: Connection) -> None:
         """A connection is bound."""
+        self._links.opened(connection)
         if connection.can_submit:
-            self._bound += 1
             self._down_since_ms = 0
             self._announce()
 
     def closed(self, connection: Connection) -> None:
         """A bound connection is gone: what it had not written may go at once over another."""
+        self._links.closed(connection)
         if connection.can_submit:
-            self._bound -= 1
-            if not self._bound:
+            if not self._links.bound and not self._down_since_ms:
                 self._down_since_ms = self._clock_ms()
             self._give_back(connection)
             self._announce()
+
+    def ended(self, connection: Connection, *, refused: bool) -> None:
+        """An additional connection does not come back."""
+        self._links.ended(connection, refused=refused)
+
+    def resized(self) -> None:
+        """Windows or links are others: there may be room."""
+        grown = self._links.window > self._window
+        self._measure()
+        if grown:
+            now = self._clock_ms()
+            for link in self._senders:
+                self._pump(link, now)
+            self._offer(now)
 
     def writable(self, connection: Connection) -> None:
         """The peer reads again."""
@@ -227,15 +252,17 @@ class SmppCarrier:
         return best
 
     def _hand(self, part: Part, now: int) -> None:
+        """Write a part, or let it wait for a slot or its turn."""
         link = part.connection
         session = link.session
-        if session is None or link.waiting or not session.room:
+        if session is None or link.waiting or link.in_flight >= self._window or not session.room:
             link.waiting.append(part)
-        elif not self._pace.room(now):
+            self._short = True
+        elif self._pace.is_free or self._pace.room(now):
+            self._write(session, part)
+        else:
             link.waiting.append(part)
             self._arm(now)
-        else:
-            self._write(session, part)
 
     def _write(self, session: Session, part: Part) -> None:
         try:
@@ -246,17 +273,19 @@ class SmppCarrier:
             return
         part.connection.in_flight += 1
         self._submitted += 1
-        self._pace.take()
+        if not self._pace.is_free:
+            self._pace.take()
 
     def _pump(self, link: Connection, now: int) -> None:
         """Write what waits, as far as slots and speed go."""
         session = link.session
         waiting = link.waiting
-        while waiting and session is not None and session.room:
-            if not self._pace.room(now):
+        while waiting and session is not None and link.in_flight < self._window and session.room:
+            if not (self._pace.is_free or self._pace.room(now)):
                 self._arm(now)
                 return
-            self._write(session, waiting.popleft()._replace(sent_ms=now))
+            _, int_id, number, total, pdu, _ = waiting.popleft()
+            self._write(session, Part(link, int_id, number, total, pdu, now))
 
     def _give_back(self, link: Connection) -> None:
         """What was never written goes again at once."""
@@ -270,38 +299,71 @@ class SmppCarrier:
         link, int_id, number, total, _, sent_ms = part
         link.in_flight -= 1
         now = self._clock_ms()
-        if answer is not None and not answer.status and answer.command_id == tables.SUBMIT_SM_RESP:
-            link.alive()
-            self._rtt_ms += (now - sent_ms - self._rtt_ms) * (_RTT_SHARE if self._rtt_ms else 1)
+        if answer is not None and not answer.status and answer.command_id == _ANSWER:
+            link.troubles = 0
+            self._answers += 1
+            self._waited_ms += now - sent_ms
             self._pace.accepted(now)
-            outcome = Outcome(What.ACCEPTED, answer.message_id, 0, 0, 0, link.label, sent_ms, now)
+            outcome = Outcome(_ACCEPTED, answer.message_id, 0, 0, 0, link.label, sent_ms, now)
         else:
             outcome = self._judge(answer, link, sent_ms, now)
         self._tell(int_id, number, total, outcome)
         if link.waiting:
             self._pump(link, now)
+        if self._answers >= self._quota:
+            self._look(now)
         if self._wanted:
             self._offer(now)
-        if self._idle is not None and not any(sender.in_flight for sender in self._senders):
+        if self._idle is not None and not self._links.in_flight:
             self._idle.set()
+
+    def _look(self, now: int) -> None:
+        """A round of answers is over: what it says of the round trip, and of the sizes where these are not fixed."""
+        self._rtt_ms = self._mean_ms()
+        answers, waited_ms, refused, short = self._answers, self._waited_ms, self._refused, self._short
+        self._answers = self._waited_ms = self._refused = 0
+        self._short = False
+        if not self._links.limits.fixed:
+            self._links.round(now, answers, waited_ms, refused, short)
+
+    def _mean_ms(self) -> float:
+        """The round trip, the more of the round under way the more answers it has."""
+        if not self._answers:
+            return self._rtt_ms
+        mean = self._waited_ms / self._answers
+        share = min(1.0, self._answers * _RTT_SHARE) if self._rtt_ms else 1.0
+        return self._rtt_ms + (mean - self._rtt_ms) * share
+
+    def _measure(self) -> None:
+        """Follow the sizes of now."""
+        self._window = window = self._links.window
+        percent = self.carrier.settings.reserve
+        # With a single slot nothing can be kept for lane 1, or the others would never move.
+        self._reserve = max(1, window * percent // 100) if percent and window > 1 else 0
+        self._quota = self._links.sizing.quota
 
     def _judge(self, answer: Pdu | None, link: Connection, sent_ms: int, now: int) -> Outcome:
         """The outcome of a part that was not plainly accepted."""
         if answer is None:
             if link.is_open:
                 link.suspect("submits were not answered in time")
+                self._links.slowed(now)
             return Outcome(What.UNSURE, "", 0, 0, 0, link.label, sent_ms, now)
         if answer.status == statuses.ESME_RINVBNDSTS:
             link.suspect("the carrier says the link is not bound")
         else:
-            link.alive()
+            link.troubles = 0
         # A generic_nack without an error says nothing but that there was one.
         status = answer.status or statuses.ESME_RINVCMDID
         verdict = judge(status, self._errors)
         retry_ms = 0
         if verdict.throttled:
             self._throttled += 1
+            self._refused += 1
+            before = self._pace.slowdowns
             retry_ms = self._pace.throttled(now)
+            if self._pace.slowdowns != before:
+                self._links.slowed(now)
         elif verdict.what is What.LATER:
             retry_ms = TEMPORARY_MS
         return Outcome(verdict.what, "", status, verdict.err, retry_ms, link.label, sent_ms, now)
@@ -309,7 +371,7 @@ class SmppCarrier:
     def _tell(self, int_id: int, number: int, total: int, outcome: Outcome) -> None:
         """Tell the listener; his mistakes are logged and cost no other part its answer."""
         try:
-            self._listener.answered(self.carrier.id, int_id, number, total, outcome)
+            self._listener.answered(self._id, int_id, number, total, outcome)
         except Exception:
             log.exception("carrier_listener_failed carrier=%s int_id=%d", self.carrier.name, int_id)
 
@@ -319,7 +381,7 @@ class SmppCarrier:
         """Tell that there is room again, or when the speed alone is in the way, wake up for it."""
         if not self._wanted:
             return
-        if self._pace.room(now):
+        if self._pace.is_free or self._pace.room(now):
             self._announce()
         else:
             self._arm(now)
@@ -363,14 +425,3 @@ class _Settle:
         session, self._session = self._session, None
         if session is not None:
             session.answer(self._pdu, statuses.ESME_ROK if stored else statuses.ESME_RX_T_APPN)
-
-
-def _binds(bind: str, links: int) -> list[tuple[str, int]]:
-    """The connections to hold: their labels and binds."""
-    if bind == "transceiver":
-        return [(f"#{number}", tables.BIND_TRANSCEIVER) for number in range(1, links + 1)]
-    return [
-        (f"#{number}{side}", command_id)
-        for number in range(1, links + 1)
-        for side, command_id in (("t", tables.BIND_TRANSMITTER), ("r", tables.BIND_RECEIVER))
-    ]

@@ -42,11 +42,22 @@ class Owner(Protocol):
     def closed(self, connection: "Connection") -> None:
         """A bound connection is gone; what was unanswered has been told."""
 
+    def ended(self, connection: "Connection", *, refused: bool) -> None:
+        """An additional connection is over and does not come back; ``refused``: the carrier would not bind it."""
+
     def writable(self, connection: "Connection") -> None:
         """The peer reads again."""
 
     def received(self, session: Session, pdu: Pdu) -> None:
         """A request of the peer."""
+
+
+class Bind(NamedTuple):
+    """A connection of a link: the link's number, its own label and command."""
+
+    number: int
+    label: str
+    command_id: int
 
 
 class Login(NamedTuple):
@@ -61,20 +72,42 @@ class Login(NamedTuple):
 class Connection:
     """A bound connection with what waits on it.
 
-    ``label`` names it in outcomes and logs; ``waiting`` are parts handed over and not written yet, ``in_flight``
-    counts the written, unanswered ones.
+    ``number`` is that of its link (a split one has two connections), ``label`` names it in outcomes and logs;
+    ``waiting`` are parts handed over and not written yet, ``in_flight`` counts the written, unanswered ones. An
+    ``additional`` one is tried once and does not come back when it was lost. ``troubles`` counts answers that failed to
+    come, in a row.
     """
+
+    __slots__ = (
+        "_bound_ms",
+        "_chance",
+        "_clock_ms",
+        "_leaving",
+        "_login",
+        "_owner",
+        "_task",
+        "additional",
+        "command_id",
+        "in_flight",
+        "label",
+        "number",
+        "session",
+        "troubles",
+        "waiting",
+    )
 
     def __init__(
         self,
         owner: Owner,
         login: Login,
-        label: str,
-        command_id: int,
+        bind: "Bind",
         clock_ms: Callable[[], int],
         chance: Callable[[], float],
+        *,
+        additional: bool = False,
     ) -> None:
-        self.label = label
+        self.number, self.label, command_id = bind
+        self.additional = additional
         self.command_id = command_id
         self.session: Session | None = None
         self.waiting: deque[Part] = deque()
@@ -83,7 +116,7 @@ class Connection:
         self._login = login
         self._clock_ms = clock_ms
         self._chance = chance
-        self._troubles = 0
+        self.troubles = 0
         self._leaving = False
         self._bound_ms = 0
         self._task: asyncio.Task[None] | None = None
@@ -92,6 +125,11 @@ class Connection:
     def can_submit(self) -> bool:
         """Whether this is a connection to submit over (bound or not)."""
         return self.command_id != tables.BIND_RECEIVER
+
+    @property
+    def bound_ms(self) -> int:
+        """When it was bound last, 0 while it never was."""
+        return self._bound_ms
 
     @property
     def is_open(self) -> bool:
@@ -118,16 +156,12 @@ class Connection:
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
 
-    def alive(self) -> None:
-        """An answer came."""
-        self._troubles = 0
-
     def suspect(self, reason: str) -> None:
         """An answer did not come in time, or made no sense; several in a row end the session."""
-        self._troubles += 1
-        if self._troubles == 1:
+        self.troubles += 1
+        if self.troubles == 1:
             log.warning("carrier_link_doubtful carrier=%s link=%s reason=%r", self._login.carrier, self.label, reason)
-        if self._troubles >= _TROUBLES and self.session is not None:
+        if self.troubles >= _TROUBLES and self.session is not None:
             self.session.abort(reason)
 
     # What the session tells
@@ -135,7 +169,7 @@ class Connection:
     def bound(self, session: Session) -> None:
         """The bind was accepted."""
         self.session = session
-        self._troubles = 0
+        self.troubles = 0
         self._bound_ms = self._clock_ms()
         log.info("carrier_bound carrier=%s link=%s", self._login.carrier, self.label)
         self._owner.opened(self)
@@ -162,19 +196,24 @@ class Connection:
         backoff = Backoff(int(self._login.settings.reconnect_s * 1000))
         while not self._leaving:
             self._bound_ms = 0
+            refused = False
             try:
-                await self._hold()
+                refused = await self._hold()
             except (OSError, ValueError, SessionError, PduError) as error:
                 # A TimeoutError and errors of TLS are OSErrors; a host name that is none is a ValueError.
                 reason = error.reason if isinstance(error, PduError) else str(error) or type(error).__name__
                 log.warning("carrier_unreachable carrier=%s link=%s reason=%r", self._login.carrier, self.label, reason)
             except Exception:
                 log.exception("carrier_link_failed carrier=%s link=%s", self._login.carrier, self.label)
+            if self.additional:
+                if not self._leaving:
+                    self._owner.ended(self, refused=refused)
+                return
             held_ms = self._clock_ms() - self._bound_ms if self._bound_ms else 0
             await asyncio.sleep(backoff.pause_ms(held_ms, self._chance()) / 1000)
 
-    async def _hold(self) -> None:
-        """Connect, bind, and stay until the end of the session."""
+    async def _hold(self) -> bool:
+        """Connect, bind, and stay until the end of the session; whether the bind was refused."""
         settings = self._login.settings
         context = None
         if settings.tls:
@@ -186,10 +225,12 @@ class Connection:
             answer = await session.bind(
                 self.command_id, settings.system_id, self._login.password, system_type=settings.system_type
             )
-            if answer.status or answer.command_id == tables.GENERIC_NACK:
+            refused = bool(answer.status) or answer.command_id == tables.GENERIC_NACK
+            if refused:
                 code = statuses.name(answer.status)
                 log.warning("carrier_bind_refused carrier=%s link=%s code=%s", self._login.carrier, self.label, code)
             await session.wait_closed()
+            return refused
         finally:
             session.abort("the carrier is stopped")
             await session.wait_closed()
@@ -211,5 +252,5 @@ def _session_settings(settings: Settings) -> SessionSettings:
             enquire_s=settings.enquire_s,
             response_s=settings.answer_s,
         ),
-        window=settings.window,
+        window=max(settings.window, settings.window_most),
     )

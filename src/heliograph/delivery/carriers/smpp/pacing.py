@@ -35,6 +35,7 @@ class Pace:
     pause the carrier (half a second, doubling up to 30 s while nothing is accepted in between) and take the limit to
     0.7 of itself; each second of accepted parts raises it by a tenth and more. Without a configured rate the limit
     starts from what was accepted in the last second, and is lifted again once twice that has been reached.
+    ``is_free`` says that nothing bounds or pauses it, so that nobody need ask for room; ``slowdowns`` counts the pauses.
     """
 
     __slots__ = (
@@ -52,11 +53,15 @@ class Pace:
         "_since_ms",
         "_streak",
         "_tokens",
+        "is_free",
         "limit",
+        "slowdowns",
     )
 
     def __init__(self, rate: float, now_ms: int) -> None:
         self.limit = rate
+        self.is_free = not rate
+        self.slowdowns = 0
         self._rate = rate
         self._tokens = max(1.0, rate * _DEPTH_S)
         self._filled_ms = now_ms
@@ -132,6 +137,8 @@ class Pace:
         return self._paused_ms - now_ms
 
     def _slow_down(self, now_ms: int) -> None:
+        self.is_free = False
+        self.slowdowns += 1
         base = self.limit or max(self._measured, float(self._accepted), _FLOOR)
         if not self._rate and not self.limit:
             self._peak = base
@@ -176,6 +183,7 @@ class Pace:
             self.limit = min(self._rate, self.limit)
         elif self.limit > 2 * self._peak:
             self.limit = 0.0
+            self.is_free = True
 
 
 class Backoff:
