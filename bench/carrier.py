@@ -101,7 +101,7 @@ class Carrier:
     def answer(self, order: dict[str, Any]) -> dict[str, Any]:
         """An order from outside."""
         if "tag" in order:
-            return self.tallies[order["tag"].encode()].tell(brief=order.get("brief", False))
+            return self.tallies[order["tag"].encode()].tell(order)
         self.answer_s = order.get("answer_s", self.answer_s)
         self.receipt_s = order.get("receipt_s", self.receipt_s)
         return {}

@@ -1,27 +1,40 @@
 """The load: texts by HTTP over keep-alive connections, one request under way on each; prints one line of figures.
 
 ``python -m bench.load --port P --key K --tag T -n N -c C`` as fast as answers come; ``--rate R`` at a fixed pace, where a
-text's time counts from when it was due; ``--seconds S`` ends it early.
+text's time counts from when it was due; ``--seconds S``, or SIGTERM, ends it early. ``--logins N`` instead of a key: the
+accounts b0, b1, … with login and password take turns. ``--tls`` speaks TLS and believes any certificate. ``--samples``
+tells every answer's time as well; ``--every S`` prints a line of figures of its own every S seconds.
 """
 
 import argparse
 import asyncio
 import re
+import signal
+import ssl
 from array import array
+from collections import deque
 from typing import cast
 from urllib.parse import quote_plus
 
 from bench import marks
 from bench.children import run_tool, say
+from bench.marks import PASSWORD, login_of
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 ANSWER_S = 30.0
 
 
-def write_request(key: str, tag: str) -> bytes:
+def name_senders(options: argparse.Namespace) -> list[str]:
+    """Who sends, in turn: the parameters of each."""
+    if options.logins:
+        return [f"login={login_of(number)}&psw={PASSWORD}" for number in range(options.logins)]
+    return [f"apikey={options.key}"]
+
+
+def write_request(who: str, tag: str) -> bytes:
     """A request with places for the number of the text and, twice, its time."""
     mes = quote_plus(marks.write(tag, "@NS@")).replace("%", "%%").replace("%%40NS%%40", "%019d")
-    path = f"/sys/send.php?apikey={key}&phones={marks.PREFIX}%08d&fmt=3&charset=utf-8&mes={mes}"
+    path = f"/sys/send.php?{who}&phones={marks.PREFIX}%08d&fmt=3&charset=utf-8&mes={mes}"
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
@@ -30,12 +43,13 @@ class Load:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.template = write_request(options.key, options.tag)
+        self.templates = [write_request(who, options.tag) for who in name_senders(options)]
         self.next = self.accepted = self.refused = self.unknown = 0
-        self.taken_ns = array("q")
+        self.sent_ns, self.taken_ns = array("q"), array("q")
+        self.told = 0
         self.first_ns = self.last_ns = 0
         self.complaint = ""
-        self.idle: list[Connection] = []
+        self.idle: deque[Connection] = deque()  # the longest idle first: the server closes those that stay silent
         self.alive = 0
         self.ended = False
         self.done = asyncio.get_running_loop().create_future()
@@ -55,6 +69,7 @@ class Load:
         elif answer.startswith(b"HTTP/1.1 200") and b'"cnt"' in answer:
             self.accepted += 1
             self.last_ns = at_ns
+            self.sent_ns.append(sent_ns)
             self.taken_ns.append(at_ns - sent_ns)
         else:
             self.refused += 1
@@ -75,6 +90,7 @@ class Load:
     def tell(self) -> dict[str, object]:
         """The figures."""
         took_s = (self.last_ns - self.first_ns) / 1e9
+        samples = {"samples": [list(self.sent_ns), list(self.taken_ns)]} if self.options.samples else {}
         return {
             "sent": self.next,
             "accepted": self.accepted,
@@ -84,7 +100,15 @@ class Load:
             "rate": self.accepted / took_s if took_s > 0 else 0.0,
             "answer_ms": marks.percentiles(self.taken_ns),
             "complaint": self.complaint,
+            **samples,
         }
+
+    def tell_interval(self) -> None:
+        """Print the figures since the last time this was asked."""
+        answer_ms = marks.percentiles(self.taken_ns[self.told :])
+        self.told = len(self.taken_ns)
+        say({"sent": self.next, "accepted": self.accepted, "answer_ms": answer_ms})
+        asyncio.get_running_loop().call_later(self.options.every, self.tell_interval)
 
 
 class Connection(asyncio.Protocol):
@@ -116,7 +140,8 @@ class Connection(asyncio.Protocol):
         assert self.transport is not None
         self.sent_ns = ns
         self.load.first_ns = self.load.first_ns or ns
-        self.transport.write(self.load.template % (number, ns, ns))
+        templates = self.load.templates
+        self.transport.write(templates[number % len(templates)] % (number, ns, ns))
 
     def data_received(self, data: bytes) -> None:
         """A part of an answer."""
@@ -134,6 +159,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """What it had asked is never answered; it is not asked again. Without any connection the load is over."""
         self.load.alive -= 1
+        if self in self.load.idle:
+            self.load.idle.remove(self)
         if not self.load.alive:
             self.load.ended = True
         if self.sent_ns:
@@ -148,18 +175,32 @@ async def keep_pace(load: Load) -> None:
         due_ns = start_ns + int(i * 1e9 / load.options.rate)
         await asyncio.sleep(max(0.0, (due_ns - marks.now_ns()) / 1e9))
         while not load.idle:
+            if not load.alive:
+                return
             await asyncio.sleep(0.001)
         number = load.take()
         if number is None:
             return
-        load.idle.pop().send(number, due_ns)
+        load.idle.popleft().send(number, due_ns)
+
+
+def trust_anybody() -> ssl.SSLContext:
+    """For a certificate that was made a minute ago."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 async def main() -> None:
     """Run the load of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--key", required=True)
+    parser.add_argument("--key", default="")
+    parser.add_argument("--logins", type=int, default=0)
+    parser.add_argument("--tls", action="store_true")
+    parser.add_argument("--samples", action="store_true")
+    parser.add_argument("--every", type=float, default=0.0)
     parser.add_argument("--tag", required=True)
     parser.add_argument("-n", type=int, default=1000)
     parser.add_argument("-c", "--connections", type=int, default=32)
@@ -168,7 +209,11 @@ async def main() -> None:
     load = Load(parser.parse_args())
     loop = asyncio.get_running_loop()
     for _ in range(load.options.connections):
-        await loop.create_connection(lambda: Connection(load), "127.0.0.1", load.options.port)
+        context = trust_anybody() if load.options.tls else None
+        await loop.create_connection(lambda: Connection(load), "127.0.0.1", load.options.port, ssl=context)
+    loop.add_signal_handler(signal.SIGTERM, load.end)
+    if load.options.every:
+        loop.call_later(load.options.every, load.tell_interval)
     pace = asyncio.create_task(keep_pace(load)) if load.options.rate else None
     loop.call_later(load.options.seconds, load.end)
     await asyncio.wait([load.done], timeout=load.options.seconds + ANSWER_S)

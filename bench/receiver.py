@@ -1,10 +1,14 @@
-"""The customer's handler: takes callbacks by HTTP, answers 200 and counts them by tag.
+"""The customers' handlers: take callbacks by HTTP, answer 200 and count them by tag.
 
+``--hosts 127.0.1.1 127.0.1.2 …`` listens on several addresses and one port, as if each were a customer's machine;
+``--answer-s S`` lets every answer take that long; ``--dead`` listens and never takes a connection.
 Orders: ``{"tag": T}`` tells what came under a tag, ``{"tag": T, "brief": true}`` only how many.
 """
 
+import argparse
 import asyncio
 import re
+import socket
 from collections import defaultdict
 from typing import Any, cast
 
@@ -21,7 +25,8 @@ tallies: defaultdict[str, marks.Tally] = defaultdict(marks.Tally)
 class Caller(asyncio.Protocol):
     """A connection of the service."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer_s: float) -> None:
+        self.answer_s = answer_s
         self.buffer = b""
         self.transport: asyncio.Transport | None = None
 
@@ -41,20 +46,39 @@ class Caller(asyncio.Protocol):
             mark = MARK.search(buffer, head, end)
             if mark:
                 tallies[mark[2].decode()].add(int(mark[1]), int(mark[3]), marks.now_ns())
-            self.transport.write(ANSWER)
+            if self.answer_s:
+                asyncio.get_running_loop().call_later(self.answer_s, self.transport.write, ANSWER)
+            else:
+                self.transport.write(ANSWER)
             buffer = buffer[end:]
         self.buffer = buffer
 
 
 def answer(order: dict[str, Any]) -> dict[str, Any]:
     """What came under a tag."""
-    return tallies[order["tag"]].tell(brief=order.get("brief", False))
+    return tallies[order["tag"]].tell(order)
+
+
+def listen(hosts: list[str], backlog: int) -> list[socket.socket]:
+    """A listening socket on each address, all on one free port."""
+    sockets: list[socket.socket] = []
+    for host in hosts:
+        sockets.append(socket.create_server((host, sockets[0].getsockname()[1] if sockets else 0), backlog=backlog))
+    return sockets
 
 
 async def main() -> None:
     """Listen on a free port of loopback."""
-    server = await asyncio.get_running_loop().create_server(Caller, "127.0.0.1", 0, backlog=1024)
-    await obey(server.sockets[0].getsockname()[1], answer)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--hosts", nargs="+", default=["127.0.0.1"])
+    parser.add_argument("--answer-s", type=float, default=0.0)
+    parser.add_argument("--dead", action="store_true")
+    options = parser.parse_args()
+    sockets = listen(options.hosts, 0 if options.dead else 1024)
+    if not options.dead:
+        for one in sockets:
+            await asyncio.get_running_loop().create_server(lambda: Caller(options.answer_s), sock=one, backlog=1024)
+    await obey(sockets[0].getsockname()[1], answer)
 
 
 if __name__ == "__main__":

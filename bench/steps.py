@@ -6,42 +6,21 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-from bench import marks
 from bench.blast import find_ceilings
-from bench.children import Child, Tool, forget_peak, memory_mb
+from bench.children import Child, Tool, memory_mb
+from bench.growth import measure_growth
+from bench.handlers import measure_handlers
 from bench.installation import Figures, Installation, Traffic, find_losses
+from bench.mailings import measure_mailing
+from bench.plan import Plan, Runs
 from bench.preparation import BULK, CODES
-from bench.stores import Stores
+from bench.slow import measure_slow_carrier
 
-Runs = dict[str, list[Figures]]
 IDLE_S = 2.0
 BULK_S = 12.0  # how long a bulk load lasts beside the codes
 LEAD_S = 2.0  # and how long before the first code it begins
-MAILING = 50_000
 CODES_SENT, CODES_PER_S, CODES_CONNECTIONS = 80, 10, 8
-
-
-@dataclass
-class Plan:
-    """What the command line asks for."""
-
-    folder: Path
-    stores: Stores
-    runs: int = 3
-    scale: float = 1.0
-    levels: tuple[int, ...] = (1, 32, 128)
-    tell: Callable[[str], None] = print
-
-    def count(self, n: int) -> int:
-        """So many texts, made fewer or more by --scale."""
-        return max(20, int(n * self.scale))
-
-    def install(self) -> Installation:
-        """A new installation, to be used as a context."""
-        return Installation(self.folder / "installation", self.stores)
 
 
 def measure_start(plan: Plan) -> Runs:
@@ -66,18 +45,6 @@ def measure_singles(plan: Plan) -> Runs:
                 plan.tell(f"one text a request, {level} connections, run {number + 1}")
                 runs.setdefault(f"{level} connections", []).append(installation.measure(n, level))
     return runs
-
-
-def measure_slow_carrier(plan: Plan) -> Runs:
-    """A carrier that takes 50 ms for each answer: two links of window 100 allow 4,000 texts a second."""
-    runs = []
-    with plan.install() as installation:
-        installation.warm_up()
-        installation.carrier.ask(answer_s=0.05)
-        for number in range(plan.runs):
-            plan.tell(f"carrier of 50 ms, run {number + 1}")
-            runs.append(installation.measure(plan.count(10_000), 32))
-    return {"carrier of 50 ms": runs}
 
 
 def measure_codes(plan: Plan) -> Runs:
@@ -125,69 +92,6 @@ def send_codes_beside_bulk(installation: Installation, login: str) -> Figures:
     return figures | {"bulk_accepted_per_s": load["rate"]}
 
 
-def measure_mailing(plan: Plan) -> Runs:
-    """One request with 50,000 numbers, alone and with codes of another account beside it."""
-    runs: Runs = {}
-    n = plan.count(MAILING)
-    for number in range(plan.runs):
-        plan.tell(f"one request with {n:,} numbers, run {number + 1}")
-        with plan.install() as installation:
-            installation.warm_up()
-            runs.setdefault(f"{n:,} numbers", []).append(send_mailing(installation, n))
-        plan.tell(f"codes beside {n:,} numbers, run {number + 1}")
-        with plan.install() as installation:
-            installation.warm_up()
-            runs.setdefault("codes meanwhile", []).append(send_codes_beside_mailing(installation, n))
-    return runs
-
-
-def send_codes_beside_mailing(installation: Installation, n: int) -> Figures:
-    """Codes of a neighbour from a second before the request on: while it is taken, and while it is handed over."""
-    tag = installation.new_tag()
-    codes = installation.start_load(tag, CODES_SENT, CODES_CONNECTIONS, CODES, rate=CODES_PER_S)
-    time.sleep(1.0)
-    mailing, _ = request_mailing(installation, n)
-    load = installation.finish_load(codes)
-    carrier, receiver = installation.drain(tag, load["accepted"])
-    installation.drain(mailing, n)
-    return describe_codes(Traffic(load, carrier, receiver))
-
-
-def request_mailing(installation: Installation, n: int) -> tuple[str, float]:
-    """Its tag and the seconds to its answer."""
-    tag = installation.new_tag()
-    phones = ",".join(f"{marks.PREFIX}{number:08d}" for number in range(n))
-    sent_ns = marks.now_ns()
-    installation.send(phones, marks.write(tag, f"{sent_ns:019d}"))
-    return tag, (marks.now_ns() - sent_ns) / 1e9
-
-
-def send_mailing(installation: Installation, n: int) -> Figures:
-    """Answer time, growth of memory, rates from the answer on."""
-    pid = installation.server.pid
-    forget_peak(pid)
-    before_mb, before = memory_mb(pid), installation.use()["server"]
-    tag, answer_s = request_mailing(installation, n)
-    carrier, receiver = installation.drain(tag, n)
-    spent_s = installation.use()["server"] - before
-    return {
-        "answer_s": answer_s,
-        "handed_over_per_s": span_rate(carrier),
-        "called_per_s": span_rate(receiver),
-        "growth_mb": memory_mb(pid, "VmHWM") - before_mb,
-        "server_cpu_us": spent_s * 1e6 / n,
-        "lost": n - carrier["unique"],
-        "doubled": carrier["twice"],
-        "not_called": n - receiver["unique"],
-    }
-
-
-def span_rate(seen: Figures) -> float:
-    """Texts a second between the first and the last one seen."""
-    took_s = (seen["last_ns"] - seen["first_ns"]) / 1e9
-    return seen["unique"] / took_s if took_s > 0 else 0.0
-
-
 def measure_tools(plan: Plan) -> Runs:
     """What the carrier of the bench and the simulated carrier do alone: the tools must not be the limit."""
     runs: Runs = {}
@@ -218,14 +122,19 @@ STEPS: dict[str, Callable[[Plan], Runs]] = {
     "slow": measure_slow_carrier,
     "codes": measure_codes,
     "mailing": measure_mailing,
+    "handlers": measure_handlers,
+    "growth": measure_growth,
     "tools": measure_tools,
 }
+LONG = ("handlers", "growth", "tools")  # only when they are asked for
 TITLES = {
     "start": "Start and idle",
     "singles": "One text a request",
-    "slow": "A slow carrier, 32 connections",
+    "slow": "A carrier that takes 50 ms, links x window",
     "codes": "Ten codes a second",
     "mailing": "One request with many numbers",
+    "handlers": "Handlers of many accounts, half of them ill",
+    "growth": "A store that has grown, 32 connections",
     "tools": "The tools alone, SMPP window 100",
 }
 

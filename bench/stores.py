@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+from bench.conditions import environ, slow_sync
 
 _numbers = itertools.count(1)
 
@@ -34,14 +35,15 @@ class PostgresStores:
 
     name = "postgres"
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, sync_ms: float = 0.0) -> None:
         self._server: Any = None
         self.pid = 0
         self._dsn = address
         if address == "postgres":
             from tests.databases import start_postgres
 
-            self._server = start_postgres("autovacuum = on", "shared_buffers = 256MB")
+            with environ(slow_sync(sync_ms)):
+                self._server = start_postgres("autovacuum = on", "shared_buffers = 256MB")
             self._dsn = self._server.get_uri()
             self.pid = self._server.get_postmaster_info().process.pid
 
@@ -75,6 +77,9 @@ class PostgresStores:
 Stores = SqliteStores | PostgresStores
 
 
-def open_stores(database: str) -> Stores:
-    """For what ``--database`` says: sqlite, postgres, or the address of a PostgreSQL server."""
-    return SqliteStores() if database == "sqlite" else PostgresStores(database)
+def open_stores(database: str, sync_ms: float = 0.0) -> Stores:
+    """For what ``--database`` says: sqlite, postgres, or the address of a PostgreSQL server.
+
+    With ``sync_ms`` every fsync of a PostgreSQL of ours takes so much more; SQLite is part of the server that is measured.
+    """
+    return SqliteStores() if database == "sqlite" else PostgresStores(database, sync_ms)

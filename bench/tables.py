@@ -4,7 +4,8 @@ import statistics
 from collections.abc import Iterable
 from typing import Any
 
-from bench.steps import TITLES, Runs
+from bench.plan import Runs
+from bench.steps import TITLES
 from rich.console import Console
 from rich.table import Table
 
@@ -14,18 +15,38 @@ NAMES = {
     "accepted_per_s": ("accepted", "/s", 0),
     "arrived_per_s": ("arrived at the carrier", "/s", 0),
     "called_per_s": ("called back", "/s", 0),
+    "healthy_called_per_s": ("called back, of healthy handlers", "/s", 0),
+    "allowed_per_s": ("allowed by links x window, up to 6,000", "/s", 0),
+    "share": ("arrived, share of what is allowed", "", 3),
+    "mark": ("at least 95 % of it", "", 0),
+    "codes": ("codes counted", "", 0),
     "answer_ms_p50": ("answer, p50", "ms", 1),
     "answer_ms_p99": ("answer, p99", "ms", 1),
+    "answer_ms_max": ("answer, worst", "ms", 1),
     "arrival_ms_p50": ("at the carrier, p50", "ms", 1),
     "arrival_ms_p99": ("at the carrier, p99", "ms", 1),
+    "arrival_ms_max": ("at the carrier, worst", "ms", 1),
     "callback_ms_p50": ("called back (carrier: 100 ms), p50", "ms", 1),
+    "callback_ms_p99": ("called back (carrier: 100 ms), p99", "ms", 1),
     "bulk_accepted_per_s": ("bulk accepted meanwhile", "/s", 0),
     "server_cpu_us": ("CPU of the server a text", "µs", 0),
+    "loop_cpu_us": ("- of the loop's thread", "µs", 0),
+    "writer_cpu_us": ("- of the busiest other thread (writer)", "µs", 0),
+    "others_cpu_us": ("- of the other threads", "µs", 0),
+    "lock_us": ("interpreter's lock held a text", "µs", 0),
+    "lock_loop_us": ("- by the loop", "µs", 0),
+    "lock_others_us": ("- by other threads", "µs", 0),
     "postgres_cpu_us": ("CPU of PostgreSQL a text", "µs", 0),
     "peak_mb": ("peak memory", "MB", 0),
     "answer_s": ("answer", "s", 2),
     "handed_over_per_s": ("handed to the carrier", "/s", 0),
     "growth_mb": ("growth of memory", "MB", 0),
+    "fill_s": ("filling it", "s", 1),
+    "store_mb": ("size of the store", "MB", 0),
+    "cpu_us": ("CPU of all a text", "µs", 0),
+    "wall_us": ("time a text, first request to last callback", "µs", 0),
+    "cpu_ratio": ("CPU, ratio to the first", "", 2),
+    "wall_ratio": ("time, ratio to the first", "", 2),
     "answered_per_s": ("answered", "/s", 0),
     "receipts_per_s": ("receipts", "/s", 0),
     "lost": ("lost", "", 0),
@@ -63,9 +84,9 @@ def gather(runs: list[dict[str, Any]]) -> Iterable[tuple[str, list[Any]]]:
 
 def describe(key: str, values: list[Any]) -> tuple[str, ...]:
     """The cells of a row."""
-    if not all(isinstance(value, int | float) for value in values):
-        return key, "", str(values[0]), "", ""
     title, unit, digits = NAMES.get(key, (key, "", 1))
+    if not all(isinstance(value, int | float) for value in values):
+        return title, "", ", ".join(map(str, values)), "", ""
     if key in ALWAYS_ZERO:
         title = f"[red]{title}[/]"
     spread = (min(values), statistics.median(values), max(values))
