@@ -259,3 +259,19 @@ def test_interrupt_stays_what_it_is(lines: io.StringIO, monkeypatch: pytest.Monk
     start(lines, monkeypatch)
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert "ended_by_exception" not in lines.getvalue()
+
+
+def test_a_store_that_is_away_is_one_line(lines: io.StringIO) -> None:
+    """It says all in its words and happens many times a second: tracebacks are for faults of the program."""
+    for formatter in (logs.LineFormatter(), logs.JsonFormatter()):
+        handler = logging.StreamHandler(lines)
+        handler.setFormatter(formatter)
+        logging.getLogger().handlers[:] = [handler]
+        try:
+            raise Lost("the database has been away for more than 10 s")
+        except Lost:
+            logging.getLogger("heliograph.test").exception("status_failed")
+    written = lines.getvalue().splitlines()
+    assert len(written) == 2 and not [line for line in written if "raceback" in line]
+    assert written[0].endswith('error status_failed error="the database has been away for more than 10 s"')
+    assert json.loads(written[1])["error"] == "the database has been away for more than 10 s"

@@ -117,6 +117,7 @@ class Heliograph:
             )
         )
         self.door = self._door(self.serve)
+        db.watch_outage(self.desk.batch.give_back)
         self._watch()
         self.live: Callable[[Request, Reply], None] | None = None
         self.addresses: dict[str, tuple[str, int]] = {}
@@ -275,16 +276,24 @@ class Heliograph:
         await self.door.stop(GRACE_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.stop(GRACE_S)
-        await self.receipts.settle()
-        await self.desk.batch.settle()
+        await self._settle()
         await self.sender.stop(GRACE_S)
-        await self.desk.batch.settle()
+        await self._settle()
         self.credentials.close()
         if self.probes_door is not None:
             await self.probes_door.stop(1.0)
             await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.db.close()
         log.info("stopped")
+
+    async def _settle(self) -> None:
+        """Everything that has happened is on disk; a store that is away is not waited for without end."""
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await self.receipts.settle()
+                await self.desk.batch.settle()
+        except TimeoutError:
+            log.error("store_away", extra={"changes": self.desk.batch.waiting})
 
     async def _refresh(self) -> None:
         """See what the command line or another program changed in the store."""
@@ -307,7 +316,7 @@ class Heliograph:
 async def build(config: Config) -> Heliograph:
     """An installation with its store opened, before any door."""
     config.data.mkdir(parents=True, exist_ok=True)
-    db = await open_database(config.database)
+    db = await open_database(config.database, patience_s=config.store.patience_s)
     try:
         await db.lock_for_serving()
         await migrate(db, MIGRATIONS_DIRECTORY, clock_ms())

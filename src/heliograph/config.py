@@ -72,6 +72,9 @@ class Store(Section, frozen=True):
         str,
         Meta(description="postgresql://user:password@host/name, or sqlite:///file; empty: heliograph.db in the folder"),
     ] = ""
+    patience_s: Annotated[
+        float, Meta(gt=0, description="Seconds that PostgreSQL may be away before requests are refused")
+    ] = 10.0
 
 
 class Numbers(Section, frozen=True):

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from heliograph.core.reasons import Refused
-from heliograph.store.database import StoreError
+from heliograph.store.database import Busy, Full, Lost, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ _SAFE = (
     MemoryError,
     asyncio.InvalidStateError,
 )
+_OUTAGES = (Lost, Full, Busy)
 
 
 class _Hidden:
@@ -136,8 +137,16 @@ def message_of(record: logging.LogRecord) -> str:
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
-    """What a call has given in ``extra``, masked."""
-    return {name: mask(name, value) for name, value in record.__dict__.items() if name not in _STANDARD}
+    """What a call has given in ``extra``, masked; and the words of an error that needs no traceback."""
+    fields = {name: mask(name, value) for name, value in record.__dict__.items() if name not in _STANDARD}
+    if record.exc_info and not _is_fault(record):
+        fields["error"] = str(_mask(str(record.exc_info[1])))
+    return fields
+
+
+def _is_fault(record: logging.LogRecord) -> bool:
+    """Whether there is a traceback to be written. A store that is away or full says all in its words, and often."""
+    return bool(record.exc_info) and not isinstance(record.exc_info[1], _OUTAGES)  # type: ignore[index]
 
 
 class _Formatter(logging.Formatter):
@@ -156,7 +165,7 @@ class LineFormatter(_Formatter):
         fields = "".join(f" {name}={_quote(value)}" for name, value in fields_of(record).items())
         event = _CONTROL.sub(lambda found: repr(found[0])[1:-1], message_of(record))
         line = f"{_stamp(record)} {record.levelname.lower()} {event}{fields}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{line}\n{self.formatException(record.exc_info)}" if _is_fault(record) else line
 
 
 class JsonFormatter(_Formatter):
@@ -172,7 +181,7 @@ class JsonFormatter(_Formatter):
         }
         for name, value in fields_of(record).items():
             line[f"{name}_" if name in line else name] = value
-        if record.exc_info:
+        if _is_fault(record):
             line["traceback"] = self.formatException(record.exc_info)
         # ASCII: a lone surrogate would break the stream, and no reader of JSON minds.
         return json.dumps(line, default=str)
@@ -197,8 +206,10 @@ def set_up(level: str, as_json: bool) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # Below errors, asyncio tells of slow callbacks with all that they were called with.
-    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    # Below errors, asyncio tells of slow callbacks with all that they were called with, and the pool of readers of each
+    # try to reach a server that is away: that is told by whoever wanted to read.
+    for name in ("asyncio", "asyncpg.pool"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     logging.captureWarnings(True)
     logging.raiseExceptions = False  # a line that cannot be formatted would be printed with its arguments
     sys.excepthook = _tell_uncaught

@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 from tests.databases import fresh_database, fresh_url, start_postgres
 
-from heliograph.store import postgres, postgres_writer
+from heliograph.store import postgres
 from heliograph.store.database import Broken, Database, Lost, Query, Step, StoreError
 from heliograph.store.opening import open_database
 
@@ -26,6 +26,8 @@ class Wire:
         self.url = ""
         self.cut = ""  # "before" or "after" the server gets the next COMMIT
         self.cuts = 0
+        self.away = False  # from the next cut on nobody is let in until this is unset
+        self.lets_in = True
         self._tasks: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -43,6 +45,9 @@ class Wire:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.lets_in:
+            writer.transport.abort()
+            return
         host = parse_qs(self._parts.query).get("host", [self._parts.hostname or "localhost"])[0]
         port = self._parts.port or 5432
         if host.startswith("/"):
@@ -64,6 +69,7 @@ class Wire:
                         await sink.drain()
                     self.cut = ""
                     self.cuts += 1
+                    self.lets_in = not self.away
                     client.transport.abort()
                     break
                 sink.write(data)
@@ -132,6 +138,50 @@ def test_commit_of_unknown_fate_is_looked_up(cut: str, tmp_path: Any, scratch: A
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("cut", ["before", "after"])
+def test_commit_of_unknown_fate_outlasts_the_patience_of_a_server(cut: str, tmp_path: Any, scratch: Any) -> None:
+    """Given back it might be done twice, or be there although its customer was refused; what is behind it is told."""
+
+    async def story() -> None:
+        url = await fresh_url("postgres", tmp_path, migrations=scratch.migrations)
+        async with Wire(url).opened() as wire:
+            database = await open_database(wire.url, queries=scratch.queries, patience_s=0.05)
+            told: asyncio.Queue[StoreError] = asyncio.Queue()
+            database.watch_outage(told.put_nowait)
+            await database.lock_for_serving()
+            wire.cut, wire.away = cut, True
+            write = asyncio.ensure_future(database.transact([Step("texts.add", [(1, "x")])]))
+            assert isinstance(await asyncio.wait_for(told.get(), 5), Lost)
+            assert not write.done()
+            wire.lets_in = True
+            await write
+            await database.transact([Step("texts.add", [(2, "x")])])
+            assert await ids(database) == [1, 2]
+            await database.close()
+
+    asyncio.run(story())
+
+
+def test_store_closed_during_an_outage_tells_that_nobody_knows(tmp_path: Any, scratch: Any) -> None:
+    """The program must be able to end while its database is away."""
+
+    async def story() -> None:
+        url = await fresh_url("postgres", tmp_path, migrations=scratch.migrations)
+        async with Wire(url).opened() as wire:
+            database = await open_database(wire.url, queries=scratch.queries, patience_s=0.05)
+            await database.lock_for_serving()
+            wire.cut, wire.away = "after", True
+            write = asyncio.ensure_future(database.transact([Step("texts.add", [(1, "x")])]))
+            while not wire.cuts:
+                await asyncio.sleep(0.01)
+            await database.close()
+            with pytest.raises(Lost) as caught:
+                await write
+            assert caught.value.unknown
+
+    asyncio.run(story())
+
+
 def test_interactive_commit_of_unknown_fate_is_looked_up(tmp_path: Any, scratch: Any) -> None:
     """What an account page did cannot be repeated for it: it is told the truth."""
 
@@ -178,12 +228,11 @@ def test_long_outage_gives_writes_back(tmp_path: Any, scratch: Any, monkeypatch:
     """Callers must be able to answer 'try later' while the server is away, and go on when it is back."""
 
     async def story() -> None:
-        monkeypatch.setattr(postgres_writer, "PATIENCE_S", 0.1)
         monkeypatch.setattr(postgres, "READ_TRIES", 2)
         url = await fresh_url("postgres", tmp_path, migrations=scratch.migrations)
         wire = Wire(url)
         async with wire.opened():
-            database = await open_database(wire.url, queries=scratch.queries)
+            database = await open_database(wire.url, queries=scratch.queries, patience_s=0.1)
             wire.cut = "before"
             await database.transact([Step("texts.add", [(1, "x")])])
         with pytest.raises(Lost, match="has been away"):
@@ -277,6 +326,50 @@ def test_server_that_does_not_keep_commits_is_refused() -> None:
             asyncio.run(open_database(server.get_uri(), queries=None))
     finally:
         server.cleanup()
+
+
+@pytest.mark.parametrize(
+    ("setting", "remedy"),
+    [
+        ("full_page_writes = off", "set full_page_writes = on in postgresql.conf"),
+        ("synchronous_commit = off", ""),
+    ],
+)
+def test_settings_of_a_server_are_checked_or_overruled(setting: str, remedy: str) -> None:
+    """Torn pages lose texts as well; a lazy commit is a setting of the session, so ours is set by us."""
+    server = start_postgres(setting)
+    try:
+        if remedy:
+            with pytest.raises(StoreError, match=re.escape(remedy)):
+                asyncio.run(open_database(server.get_uri(), queries=None))
+        else:
+            assert asyncio.run(_ask(server.get_uri(), "SHOW synchronous_commit")) == ("on",)
+    finally:
+        server.cleanup()
+
+
+def test_database_that_forces_lazy_commits_on_its_sessions_is_overruled(tmp_path: Any) -> None:
+    """ALTER DATABASE and ALTER ROLE stand below what a session asks for when it starts."""
+
+    async def story() -> None:
+        url = await fresh_url("postgres", tmp_path)
+        side = await asyncpg.connect(url)
+        name = urlsplit(url).path[1:]
+        await side.execute(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+        await side.close()
+        assert await _ask(url, "SHOW synchronous_commit") == ("on",)
+
+    asyncio.run(story())
+
+
+async def _ask(url: str, sql: str) -> Any:
+    """What the session of the writer says."""
+    database = await open_database(url, queries=None)
+    try:
+        async with database.transaction() as transaction:
+            return await transaction.one(Query("ask", sql, 0))
+    finally:
+        await database.close()
 
 
 def test_absent_server_is_told() -> None:

@@ -78,9 +78,9 @@ class Statuses(Protocol):
     """What became of messages."""
 
     def find(
-        self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None]], None], /
+        self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None] | None], None], /
     ) -> None:
-        """The latest message of each (id, phone as typed), None where there is none."""
+        """The latest message of each (id, phone as typed), None where there is none; or None when it cannot be told."""
 
     def delete(self, account: Account, id: str, phone: str, now_ms: int, done: Callable[[bool], None], /) -> None:
         """Takes a message out of the history, and stops it when it still waits."""

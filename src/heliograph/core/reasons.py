@@ -36,7 +36,7 @@ class Reason(StrEnum):
     NOT_FOUND = "not found"
     NOT_POSSIBLE = "could not be done"
     TOO_LARGE = "request is too large"
-    STORE_FULL = "the store cannot take more for now"
+    STORE_FULL = "the store is full or away for now"
 
 
 class Refused(Exception):  # noqa: N818 - the field's word, and it reads as what happened

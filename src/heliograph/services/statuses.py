@@ -23,19 +23,20 @@ class Statuses:
         self._spawn = spawn
 
     def find(
-        self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None]], None]
+        self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None] | None], None]
     ) -> None:
-        """Find messages by (id, phone as typed); ``done`` gets one entry for each, None where there is none."""
+        """Find messages by (id, phone as typed); ``done`` gets one entry for each, None where there is none; or None
+        when the store cannot be asked."""
         self._spawn(self._find(account_id, wanted, done))
 
     async def _find(
-        self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None]], None]
+        self, account_id: int, wanted: Sequence[tuple[str, str]], done: Callable[[list[Message | None] | None], None]
     ) -> None:
+        found: list[Message | None] | None = None
         try:
             found = await asyncio.gather(*(self.get(account_id, id_, phone) for id_, phone in wanted))
         except Exception:
             log.exception("status_failed")
-            found = [None] * len(wanted)
         done(found)
 
     async def get(self, account_id: int, id_: str, phone: str) -> Message | None:

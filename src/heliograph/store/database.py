@@ -49,7 +49,7 @@ class Full(StoreError):  # noqa: N818 (a condition, named as callers speak of it
 
 class Lost(StoreError):  # noqa: N818 (a condition, named as callers speak of it)
     """The database went away and did not come back in time. `unknown` is true when a commit was under way and whether
-    it was kept could not be found out."""
+    it was kept could not be found out; a store that is locked for serving tells so only when it is closed meanwhile."""
 
     def __init__(self, message: str, *, unknown: bool = False) -> None:
         super().__init__(message)
@@ -130,6 +130,11 @@ class Database(Protocol):
         It takes its turn among the writes and holds all later ones meanwhile: keep it short, and never await another
         write inside it.
         """
+        ...
+
+    def watch_outage(self, outage: Callable[[StoreError], None]) -> None:
+        """`outage(reason)` is called again and again while the server of the database is away for long and a commit
+        that it may or may not have kept waits for it: who waits for later commits is better told now."""
         ...
 
     async def lock_for_serving(self) -> None:

@@ -15,7 +15,7 @@ from heliograph.store import postgres_session
 from heliograph.store.database import Dialect, Done, Lost, Query, Row, Step, StoreError
 from heliograph.store.postgres_errors import explain
 from heliograph.store.postgres_session import Connection
-from heliograph.store.postgres_writer import Turn, Write, Writer, settle
+from heliograph.store.postgres_writer import PATIENCE_S, Turn, Write, Writer, settle
 from heliograph.store.queries import find, prepare
 
 READERS = 4
@@ -38,7 +38,9 @@ class PostgresDatabase:
         self._closed = False
 
     @classmethod
-    async def open(cls, dsn: str, queries: Mapping[str, Query]) -> "PostgresDatabase":
+    async def open(
+        cls, dsn: str, queries: Mapping[str, Query], *, patience_s: float = PATIENCE_S
+    ) -> "PostgresDatabase":
         """Connect; StoreError when the server is away, refuses, or does not keep what it commits."""
         try:
             writer = await postgres_session.connect_writer(dsn)
@@ -56,7 +58,7 @@ class PostgresDatabase:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             writer.terminate()
             raise StoreError(f"cannot open the PostgreSQL store: {_say(error)}") from None
-        return cls(queries, Writer(dsn, writer), pool)
+        return cls(queries, Writer(dsn, writer, patience_s), pool)
 
     async def one(self, query: str | Query, *args: Any) -> Row | None:
         """See `Database.one`."""
@@ -120,6 +122,10 @@ class PostgresDatabase:
         finally:
             turn.abandon()
             self._turns.discard(turn)
+
+    def watch_outage(self, outage: Callable[[StoreError], None]) -> None:
+        """See `Database.watch_outage`."""
+        self._writer.outage = outage
 
     async def lock_for_serving(self) -> None:
         """Claim the database for this server with an advisory lock; StoreError when another server has it."""

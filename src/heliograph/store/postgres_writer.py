@@ -1,7 +1,9 @@
 """The writer of a PostgreSQL store: one task, one connection, transactions in the order they were handed over.
 
 It survives its connection: what was surely not committed is done again, what was being committed is looked up
-(`postgres_session`), and what waited goes on waiting until the server is back or `PATIENCE_S` is over.
+(`postgres_session`), and what waited goes on waiting until the server is back or the patience is over. For a server of
+texts a commit of unknown fate waits as long as it takes: done again it might be there twice, given back it might be
+there all the same. What waits behind it is given back by `outage`.
 """
 
 import asyncio
@@ -17,8 +19,11 @@ from heliograph.store.postgres_errors import explain
 from heliograph.store.postgres_session import Connection
 from heliograph.store.queries import Work, find
 
-PATIENCE_S = 30.0  # how long an outage may last before writes are given back
-BACK_OFF_S = 0.05, 2.0  # first and longest pause between two tries to connect
+# How long an outage may last before writes are given back: longer than a restart of the server takes, shorter than a
+# customer's program waits for its answer.
+PATIENCE_S = 10.0
+BACK_OFF_S = 0.05, 1.0  # first and longest pause between two tries to connect
+RETRY_S = 1.0  # the same beyond the patience
 TRIES = 8  # of one transaction; the pauses add up to 0.01 * (2**7 - 1) = 1.3 s
 
 
@@ -88,10 +93,17 @@ class Turn:
 
 
 class Writer:
-    """The task and its connection. `slot` names this writer's commit mark."""
+    """The task and its connection. `slot` names this writer's commit mark.
 
-    def __init__(self, dsn: str, connection: Connection) -> None:
+    `outage(reason)` is called every two seconds at most while the server is away beyond the patience (seconds) and a
+    commit of unknown fate keeps its place.
+    """
+
+    def __init__(self, dsn: str, connection: Connection, patience_s: float = PATIENCE_S) -> None:
         self._dsn = dsn
+        self._patience_s = patience_s
+        self._retry_at = 0.0
+        self.outage: Callable[[StoreError], None] | None = None
         self._connection: Connection | None = connection
         self._loop = asyncio.get_running_loop()
         self._queue: deque[Write | Turn] = deque()
@@ -243,13 +255,17 @@ class Writer:
                 connection = await self._connected()
                 return await postgres_session.was_kept(connection, self._slot, token)
             except Exception as error:
+                reason = explain(error, "commit")
                 if self._given_up():
-                    raise Lost(
-                        "the connection was lost during a commit; unknown if it was kept", unknown=True
-                    ) from None
+                    if self._closing or not self.serving:
+                        raise Lost(
+                            "the connection was lost during a commit; unknown if it was kept", unknown=True
+                        ) from None
+                    if self.outage is not None:
+                        self.outage(reason)
                 if self._connection is not None:
-                    await self._recover(self._connection, explain(error, "commit"))
-            await asyncio.sleep(BACK_OFF_S[0])
+                    await self._recover(self._connection, reason)
+            await asyncio.sleep(max(BACK_OFF_S[0], self._retry_at - time.monotonic()))
 
     # The connection
 
@@ -259,6 +275,8 @@ class Writer:
             return connection
         if self._down_since is None:
             self._down_since = time.monotonic()
+        elif self._given_up() and time.monotonic() < self._retry_at:
+            raise self._away()
         pause = BACK_OFF_S[0]
         while True:
             try:
@@ -266,7 +284,9 @@ class Writer:
             except Exception as error:
                 reason = explain(error, "connect")
                 if self._given_up():
-                    raise Lost(f"the database has been away for more than {PATIENCE_S:.0f} s: {reason}") from None
+                    # Everybody who asks meanwhile is answered at once, without a look.
+                    self._retry_at = time.monotonic() + RETRY_S
+                    raise self._away(reason) from None
             else:
                 self._down_since = None
                 return connection
@@ -286,7 +306,12 @@ class Writer:
             self._connection = None
 
     def _given_up(self) -> bool:
-        return self._down_since is not None and time.monotonic() - self._down_since >= PATIENCE_S
+        return self._down_since is not None and time.monotonic() - self._down_since >= self._patience_s
+
+    def _away(self, reason: StoreError | None = None) -> Lost:
+        return Lost(
+            f"the database has been away for more than {self._patience_s:g} s" + (f": {reason}" if reason else "")
+        )
 
 
 def settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:

@@ -150,6 +150,9 @@ class SqliteDatabase:
             turn.abandon()
             self._turns.discard(turn)
 
+    def watch_outage(self, outage: Callable[[StoreError], None]) -> None:
+        """See `Database.watch_outage`; a file does not go away."""
+
     async def lock_for_serving(self) -> None:
         """Claim the file for this server with a lock on `<path>.lock`; StoreError when another server has it."""
         if self._lock is None:

@@ -104,7 +104,9 @@ def handle(call: Call) -> None:
         return
     _keep_pace(call, pairs)
 
-    def finish(call: Call, messages: list[Message | None]) -> None:
+    def finish(call: Call, messages: list[Message | None] | None) -> None:
+        if messages is None:
+            raise Refused(Reason.STORE_FULL)
         rows = [
             _describe(call, message, id, phone, full, is_list)
             for message, (id, phone) in zip(messages, pairs, strict=True)
