@@ -24,8 +24,9 @@ from rich.table import Table
 
 PEERS = Path(__file__).resolve().parent / "peers"
 KANNEL = "/usr/sbin/bearerbox"
-# Fixed by the tools (279x) and by the configuration of Kannel there; ours is 2795.
-PORTS = (2790, 2791, 2792, 2793, 2795, 13000, 13001, 13013)
+# Fixed by the tools (279x) and by the configurations of Kannel and of Jasmin with its brokers there; ours is 2795.
+PORTS = (2790, 2791, 2792, 2793, 2795, 13000, 13001, 13013, 1401, 2775, 4370, 5673, 6380, 8990, 25673)
+BROKERS = ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/usr/bin/redis-server")
 STOP_S = 60.0
 STEPS = ("startup", "http", "slow", "latency", "kill")
 OURS = "heliograph"
@@ -55,6 +56,9 @@ def main(arguments: list[str]) -> int:
         print("bench: name the folder of the comparison tools with --tools or BENCH_TOOLS", file=sys.stderr)
         return 2
     if any(peer.startswith("kannel") for peer in options.peers) and not find_kannel(install=options.install):
+        return 2
+    if "jasmin" in options.peers and (missing := find_missing_jasmin()):
+        print(f"bench: Jasmin is not ready, see bench/README.md: {'; '.join(missing)}", file=sys.stderr)
         return 2
     stop_on_sigterm()
     names = [options.ours, *options.peers]
@@ -87,7 +91,9 @@ def read_options(arguments: list[str]) -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="./dev bench compare", description=__doc__)
     parser.add_argument("--tools", help="folder of the comparison tools (or BENCH_TOOLS)")
-    parser.add_argument("--peers", nargs="+", default=["kannel-file"], help="who else (default kannel-file)")
+    parser.add_argument(
+        "--peers", nargs="+", default=["kannel-file"], help="who else: kannel-file, kannel-spool, jasmin, …"
+    )
     parser.add_argument("--ours", default=OURS, help="which of ours: heliograph, heliograph-postgres, heliograph-key")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=["startup", "http", "slow", "latency"])
     parser.add_argument("--levels", nargs="+", default=["1", "32", "128"], help="connections of the step http")
@@ -112,6 +118,16 @@ def find_kannel(*, install: bool) -> bool:
         file=sys.stderr,
     )
     return False
+
+
+def find_missing_jasmin() -> list[str]:
+    """What its driver needs and does not find: two brokers, its own environment, a folder of its source package."""
+    missing = [f"there is no {path}" for path in BROKERS if not Path(path).exists()]
+    if not (Path(os.environ.get("JASMIN", "")) / "jasmind.py").is_file():
+        missing.append("JASMIN names the bin folder of its environment")
+    if not (Path(os.environ.get("JASMIN_RESOURCE", "")) / "amqp0-9-1.xml").is_file():
+        missing.append("JASMIN_RESOURCE names misc/config/resource of its source package")
+    return missing
 
 
 def find_taken() -> list[int]:

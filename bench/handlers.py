@@ -6,13 +6,15 @@ from bench.children import Tool
 from bench.installation import Figures, Installation, Traffic, find_losses, rate
 from bench.plan import Plan, Runs
 
+from heliograph.config import Callbacks
+
 ANSWER_S = 5.0  # of a slow handler
 CONNECTIONS = 32
 DISCARD = 9  # a port on which nobody listens at these addresses
 TEXTS = 60_000  # some 20 seconds: longer than a callback's own time-out
 CASES = ("all healthy", "half answer after 5 s", "half refuse connections", "half never accept one")
 # One customer's machine is called by the program's own limits here, not by those raised for one handler that takes all.
-OWN_LIMITS = {"HELIOGRAPH_CALLBACKS_PER_HOST": "8"}
+OWN_LIMITS = {"HELIOGRAPH_CALLBACKS_PER_HOST": str(Callbacks().per_host)}
 
 
 def measure_handlers(plan: Plan) -> Runs:
