@@ -206,8 +206,10 @@ class SmppCarrier:
         self._links.ended(connection, refused=refused)
 
     def resized(self) -> None:
-        """Windows or links are others: there may be room."""
+        """Windows or links are others: there may be room, and a round begins that knows nothing of what was before."""
         grown = self._links.window > self._window
+        self._rtt_ms = self._mean_ms()
+        self._answers = self._waited_ms = self._refused = 0
         self._measure()
         if grown:
             now = self._clock_ms()
@@ -325,6 +327,7 @@ class SmppCarrier:
         self._short = False
         if not self._links.limits.fixed:
             self._links.round(now, answers, waited_ms, refused, short)
+            self._quota = self._links.sizing.quota
 
     def _mean_ms(self) -> float:
         """The round trip, the more of the round under way the more answers it has."""

@@ -45,6 +45,7 @@ class Links:
         self._clock_ms = clock_ms
         self._chance = chance
         self._numbers: list[int] = []
+        self._told = (self.limits.window, self.limits.links, False)
         self._leaving: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.TimerHandle | None = None
         for number in range(1, self.limits.links + 1):
@@ -80,7 +81,7 @@ class Links:
         self.senders[:] = [each for each in self.connections if each.can_submit]
         self._numbers = list(range(1, self.limits.links + 1))
         self.sizing = Sizing(self.limits, self._clock_ms())
-        self._owner.resized()
+        self._follow()
 
     # What happens to connections
 
@@ -92,6 +93,7 @@ class Links:
             link = [each for each in self.connections if each.number == connection.number]
             if all(each.is_open for each in link):
                 self.sizing.linked(self._clock_ms())
+                self._follow()
 
     def closed(self, connection: Connection) -> None:
         """It was bound and is gone."""
@@ -104,6 +106,7 @@ class Links:
             log.warning("carrier_link_taken_over carrier=%s link=%s", self._login.carrier, connection.label)
             self._close(newest.number)
             self.sizing.link_gone(now_ms, refused=True)
+            self._follow()
 
     def ended(self, connection: Connection, *, refused: bool) -> None:
         """An additional one is over: without its other half, and no more of its kind for a while."""
@@ -149,7 +152,10 @@ class Links:
             number = self._numbers[-1]
             log.info("carrier_link_closed carrier=%s number=%d", self._login.carrier, number)
             self._close(number)
-        self._owner.resized()
+        size = (self.sizing.window, self.sizing.links, self.sizing.opening)
+        if size != self._told:
+            self._told = size
+            self._owner.resized()
 
     def _add(self, number: int, *, additional: bool) -> list[Connection]:
         added = [

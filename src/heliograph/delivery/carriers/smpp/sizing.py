@@ -95,7 +95,7 @@ class Sizing:
         self._step = _STEP
         # The round trip when the present window was found good; 0: it never was tried.
         self._good_ms = 0.0
-        self._settling = False
+        self._flush = 0
         self._window_failures = 0
         self._link_failures = 0
         self._window_pause_ms = 0
@@ -105,20 +105,21 @@ class Sizing:
         self._needed_ms = now_ms
         self._short = False
         self._shorts = 0
-        self._begin(now_ms)
+        self._settle(now_ms)
 
     @property
     def quota(self) -> int:
-        """Answers that make a round: one for each slot, so that the next round has seen nothing of the sizes before."""
-        return max(_LEAST_ANSWERS, self.window * self.links)
+        """Answers that make a round: one for each slot, of those before a change too, so that the next round has seen
+        nothing of them."""
+        return max(_LEAST_ANSWERS, self.window * self.links, self._flush)
 
     def round(self, now_ms: int, news: Round) -> None:
         """Answers came: judge the trial under way, or begin one where texts wait."""
         self._short = self._short or news.short
         if self.opening:
             return
-        if self._settling:  # these were written before the change
-            self._settling = False
+        if self._flush:  # these were written before the change
+            self._flush = 0
             self._begin(now_ms)
             return
         self._answers += news.answers
@@ -135,7 +136,7 @@ class Sizing:
         elif self._good_ms and self.window > self.limits.window and rtt_ms >= _SLOWER * self._good_ms:
             self._try(max(self.limits.window, int(self.window / (1 + _STEP))), self.links, now_ms, rtt_ms)
             return
-        if self._trial is None and calm and self._shorts > 1:
+        if not self._flush and calm and self._shorts > 1:
             self._grow(now_ms, rtt_ms, news.whole)
 
     def slowed(self, now_ms: int) -> None:
@@ -208,8 +209,9 @@ class Sizing:
 
     def _try(self, window: int, links: int, now_ms: int, rtt_ms: float) -> None:
         self._trial = _Trial(self.window, self.links, rtt_ms)
+        before = self.window * self.links
         self.window, self.links = window, links
-        self._settle(now_ms)
+        self._settle(now_ms, before)
 
     def _judge(self, trial: _Trial, now_ms: int, rtt_ms: float) -> None:
         """Keep the larger of two sizes when it is worth it, else the smaller."""
@@ -235,7 +237,7 @@ class Sizing:
             self._fail_window(now_ms)
             self._good_ms = trial.rtt_ms
         self.window, self.links = trial.window, trial.links
-        self._settle(now_ms)
+        self._settle(now_ms, now)
 
     def _fail_window(self, now_ms: int) -> None:
         pause_ms = min(_LONGEST_WINDOW_PAUSE_MS, _WINDOW_PAUSE_MS << min(self._window_failures, 10))
@@ -247,8 +249,9 @@ class Sizing:
         self._link_pause_ms = now_ms + min(_LONGEST_LINK_PAUSE_MS, pause_ms << min(self._link_failures, 10))
         self._link_failures += 1
 
-    def _settle(self, now_ms: int) -> None:
-        self._settling = True
+    def _settle(self, now_ms: int, before: int = 0) -> None:
+        """Let the answers of all parts that are under way go by; there were ``before`` slots for them."""
+        self._flush = max(before, self.window * self.links)
         self._begin(now_ms)
 
     def _begin(self, now_ms: int) -> None:
