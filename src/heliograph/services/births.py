@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from hashlib import blake2b
 from operator import itemgetter
+from typing import NamedTuple
 
 from heliograph.core.accounts import Account
 from heliograph.core.messages import (
@@ -31,38 +32,46 @@ from heliograph.store.database import Broken, Busy, Full, Lost
 DAY_S = 86_400
 
 
-def unique(recipients: Iterable[Recipient]) -> list[Recipient]:
-    """Recipients without repeats of one number with one text (spec sending 3.1: send once), in the order given."""
-    seen: set[tuple[str, str]] = set()
-    kept = []
-    for recipient in recipients:
-        key = (recipient.given, recipient.text)
-        if key not in seen:
-            seen.add(key)
-            kept.append(recipient)
-    return kept
+class Survey(NamedTuple):
+    """A submission looked over: what makes it identical to another (63 bits), its recipients without repeats, in the order
+    given, and the international number of each (None for a bad one)."""
+
+    print: int
+    recipients: list[Recipient]
+    phones: list[str | None]
 
 
-def print_of(account: Account, submission: Submission, plan: Plan) -> int:
-    """What makes two requests identical: account, kind, sorted recipients with their texts, sender (spec 16 no. 15).
+def survey(account: Account, submission: Submission, plan: Plan) -> Survey:
+    """Look a submission over; pure, some 3 µs a recipient, so many of them are surveyed in a thread.
 
-    Numbers count in their international form and an unnamed sender as the account's own, so that a repeat written
-    otherwise is still one.
+    Identical are account, kind, sorted recipients with their texts, sender (spec 16 no. 15). Numbers count in their
+    international form and an unnamed sender as the account's own, so that a repeat written otherwise is still one.
     """
-    hashed = blake2b(digest_size=8)
-    own = account.settings.sender
-    sender = own if submission.sender is None else submission.sender
-    hashed.update(f"{account.id}\x1f{submission.kind}\x1f{sender}".encode())
-    recipients = [(normalize(each.given, plan) or each.given, each) for each in submission.recipients]
+    recipients = list(submission.recipients)
     if len(recipients) > 1:
-        recipients.sort(key=itemgetter(0))
+        recipients = unique(recipients)
+    phones = [normalize(recipient.given, plan) for recipient in recipients]
+    sender = account.settings.sender if submission.sender is None else submission.sender
+    hashed = blake2b(f"{account.id}\x1f{submission.kind}\x1f{sender}".encode(), digest_size=8)
+    lines = [(phone or recipient.given, recipient) for phone, recipient in zip(phones, recipients, strict=True)]
+    if len(lines) > 1:
+        lines.sort(key=itemgetter(0))
     text = None
-    for phone, recipient in recipients:
-        hashed.update(f"\x1e{phone}\x1f{recipient.sender or ''}".encode())
+    for phone, recipient in lines:
+        line = f"\x1e{phone}\x1f{recipient.sender or ''}"
         if recipient.text != text:
             text = recipient.text
-            hashed.update(b"\x1f" + text.encode())
-    return int.from_bytes(hashed.digest(), "big") >> 1
+            line = f"{line}\x1f{text}"
+        hashed.update(line.encode())
+    return Survey(int.from_bytes(hashed.digest(), "big") >> 1, recipients, phones)
+
+
+def unique(recipients: Iterable[Recipient]) -> list[Recipient]:
+    """Recipients without repeats of one number with one text (spec sending 3.1: send once), in the order given."""
+    kept: dict[tuple[str, str], Recipient] = {}
+    for recipient in recipients:
+        kept.setdefault((recipient.given, recipient.text), recipient)
+    return list(kept.values())
 
 
 def choose_lane(account: Account, submission: Submission, count: int, quotas: Quotas, now_ms: int) -> int:

@@ -8,7 +8,6 @@ import msgspec
 
 from heliograph.core.accounts import Account
 from heliograph.core.messages import Kind, Recipient, Submission
-from heliograph.core.numbers import normalize
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason
 from heliograph.core.routing import Facts, Route
@@ -64,12 +63,13 @@ class Decider:
             self._written = recipient.text
         return self._text
 
-    def decide(self, recipient: Recipient, pick: int, quotas: Quotas | None, index: int) -> Decision | None:
-        """The decision for the recipient at ``index``; None when it repeats a number with the same text (spec sending 3.1:
+    def decide(
+        self, recipient: Recipient, phone: str | None, pick: int, quotas: Quotas | None, index: int
+    ) -> Decision | None:
+        """The decision for the recipient at ``index``, whose international number is ``phone`` (None: a bad one); None when it repeats a number with the same text (spec sending 3.1:
         send once). ``pick`` spreads routes of equal priority; without ``quotas`` nothing is counted (a price query)."""
         text = self.text_of(recipient)
         sender = self._sender(recipient)
-        phone = normalize(recipient.given, self.snapshot.plan)
         if not self._single:
             key = (phone or recipient.given, text.text)
             if key in self._seen:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from heliograph.core.accounts import Account
-from heliograph.core.messages import LANE_BULK, Accepted, Recipient, Submission
+from heliograph.core.messages import LANE_BULK, Accepted, Submission
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.services.batch import Change
-from heliograph.services.births import Tally, make_message, may_be_kept, reason_of, rows_of
+from heliograph.services.births import Survey, Tally, make_message, may_be_kept, reason_of, rows_of
 from heliograph.services.deciding import Decider, Decision
 from heliograph.services.desk import Desk, Row
 from heliograph.services.quotas import Quotas
@@ -40,13 +40,12 @@ class Staging:
         self,
         account: Account,
         submission: Submission,
-        recipients: list[Recipient],
+        survey: Survey,
         now_ms: int,
-        print_: int,
         done: Callable[[Accepted | Refusal], None],
     ) -> None:
         """Begin; ``done`` is called once, when the whole is on disk or refused."""
-        self.spawn(self._run(_Request(self._desk, account, submission, recipients, now_ms, print_), done))
+        self.spawn(self._run(_Request(self._desk, account, submission, survey, now_ms), done))
 
     async def _run(self, request: "_Request", done: Callable[[Accepted | Refusal], None]) -> None:
         answer: Accepted | Refusal
@@ -100,12 +99,12 @@ class _Request:
         desk: Desk,
         account: Account,
         submission: Submission,
-        recipients: list[Recipient],
+        survey: Survey,
         now_ms: int,
-        print_: int,
     ) -> None:
+        recipients = survey.recipients
         self.account = account
-        self.print = print_
+        self.print = survey.print
         self.first_id = desk.take_int_ids(len(recipients))
         self.last_id = self.first_id + len(recipients) - 1
         self.reserved = 0
@@ -114,6 +113,7 @@ class _Request:
         self._desk = desk
         self._submission = submission
         self._recipients = recipients
+        self._phones = survey.phones
         self._now_ms = now_ms
         self._decisions: list[Decision] = []
         self._tally = Tally()
@@ -149,7 +149,7 @@ class _Request:
 
     async def clear(self) -> None:
         """Let go of what it held in portions: to free it all at once would hold the loop."""
-        for held in (self._decisions, self._recipients):
+        for held in (self._decisions, self._recipients, self._phones):
             while held:
                 del held[-PORTION:]
                 await asyncio.sleep(0)
@@ -165,7 +165,9 @@ class _Request:
         cost = 0
         count = len(self._recipients)
         for index in range(start, min(start + PORTION, count)):
-            decision = self._decider.decide(self._recipients[index], self.first_id + index, quotas, index)
+            decision = self._decider.decide(
+                self._recipients[index], self._phones[index], self.first_id + index, quotas, index
+            )
             if decision is None:
                 continue
             self._decisions.append(decision)

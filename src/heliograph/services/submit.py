@@ -6,21 +6,20 @@ from collections.abc import Callable
 
 from heliograph.core.accounts import Account
 from heliograph.core.limits import Window
-from heliograph.core.messages import LANE_BULK, Accepted, Message, Quote, Recipient, Submission
-from heliograph.core.numbers import Plan
+from heliograph.core.messages import LANE_BULK, Accepted, Message, Quote, Submission
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.status import Status
 from heliograph.services.batch import Change
 from heliograph.services.births import (
+    Survey,
     Tally,
     answer_of,
     choose_lane,
     make_message,
     may_be_kept,
-    print_of,
     reason_of,
     rows_of,
-    unique,
+    survey,
 )
 from heliograph.services.deciding import Decider, Decision
 from heliograph.services.desk import Desk, Row
@@ -56,65 +55,64 @@ class Submitting:
         if len(submission.recipients) > STAGE_OVER:
             self._staging.spawn(self._accept_large(account, submission, now_ms, done))
         else:
-            print_, recipients = _survey(account, submission, self._desk.snapshots.current.plan)
-            self._check_and_accept(account, submission, recipients, now_ms, print_, done)
+            found = survey(account, submission, self._desk.snapshots.current.plan)
+            self._check_and_accept(account, submission, found, now_ms, done)
 
     async def _accept_large(
         self, account: Account, submission: Submission, now_ms: int, done: Callable[[Answer], None]
     ) -> None:
         """The same, with what takes long beside the loop."""
         try:
-            print_, recipients = await self._survey_large(account, submission)
+            found = await self._survey_large(account, submission)
         except Exception:
             log.exception("submission_failed")
             done(Refusal(Reason.NOT_POSSIBLE))
             return
-        self._check_and_accept(account, submission, recipients, now_ms, print_, done)
+        self._check_and_accept(account, submission, found, now_ms, done)
 
-    async def _survey_large(self, account: Account, submission: Submission) -> tuple[int, list[Recipient]]:
+    async def _survey_large(self, account: Account, submission: Submission) -> Survey:
         """One after the other, so that of two identical requests the first that came is the one that is taken."""
         async with self._surveying:
-            return await asyncio.to_thread(_survey, account, submission, self._desk.snapshots.current.plan)
+            return await asyncio.to_thread(survey, account, submission, self._desk.snapshots.current.plan)
 
     def _check_and_accept(
         self,
         account: Account,
         submission: Submission,
-        recipients: list[Recipient],
+        found: Survey,
         now_ms: int,
-        print_: int,
         done: Callable[[Answer], None],
     ) -> None:
-        if not self._quotas.requests.add(print_, now_ms):
+        if not self._quotas.requests.add(found.print, now_ms):
             done(Refusal(Reason.REPEATED_REQUEST))
             return
         try:
-            self._accept(account, submission, recipients, now_ms, print_, done)
+            self._accept(account, submission, found, now_ms, done)
         except Refused as refused:
-            self._quotas.requests.discard(print_)
+            self._quotas.requests.discard(found.print)
             done(Refusal(refused.reason, refused.detail))
 
     def _accept(
         self,
         account: Account,
         submission: Submission,
-        recipients: list[Recipient],
+        found: Survey,
         now_ms: int,
-        print_: int,
         done: Callable[[Answer], None],
     ) -> None:
         desk = self._desk
+        print_, recipients, phones = found
         if not recipients:
             raise Refused(Reason.BAD_PARAMETERS, "no recipients")
         if len(recipients) > STAGE_OVER:
-            self._staging.start(account, submission, recipients, now_ms, print_, done)
+            self._staging.start(account, submission, found, now_ms, done)
             return
         decider = Decider(account, submission, desk.snapshots.current, now_ms, len(recipients))
         first_int_id = desk.take_int_ids(len(recipients))
         decisions: list[Decision] = []
         try:
             for offset, recipient in enumerate(recipients):
-                decision = decider.decide(recipient, first_int_id + offset, self._quotas, offset)
+                decision = decider.decide(recipient, phones[offset], first_int_id + offset, self._quotas, offset)
                 if decision is not None:
                     decisions.append(decision)
         except Refused:
@@ -195,8 +193,8 @@ class Submitting:
             self._staging.spawn(self._price_large(account, submission, now_ms, done))
             return
         try:
-            survey = _survey(account, submission, self._desk.snapshots.current.plan)
-            pricing = self._begin_pricing(account, submission, now_ms, *survey)
+            found = survey(account, submission, self._desk.snapshots.current.plan)
+            pricing = self._begin_pricing(account, submission, now_ms, found)
             pricing.decide(0, STAGE_OVER)
             answer = pricing.quote()
         except Refused as refused:
@@ -209,8 +207,8 @@ class Submitting:
         """The same in portions, between which the loop does its other work."""
         answer: Priced = Refusal(Reason.NOT_POSSIBLE)
         try:
-            survey = await self._survey_large(account, submission)
-            pricing = self._begin_pricing(account, submission, now_ms, *survey)
+            found = await self._survey_large(account, submission)
+            pricing = self._begin_pricing(account, submission, now_ms, found)
             for start in range(0, pricing.count, PORTION):
                 pricing.decide(start, PORTION)
                 await asyncio.sleep(0)
@@ -221,43 +219,36 @@ class Submitting:
             log.exception("pricing_failed")
         done(answer)
 
-    def _begin_pricing(
-        self, account: Account, submission: Submission, now_ms: int, print_: int, recipients: list[Recipient]
-    ) -> "_Pricing":
-        if not self._price_queries.take(print_, now_ms):
+    def _begin_pricing(self, account: Account, submission: Submission, now_ms: int, found: Survey) -> "_Pricing":
+        if not self._price_queries.take(found.print, now_ms):
             raise Refused(Reason.REPEATED_REQUEST)
-        if not recipients:
+        if not found.recipients:
             raise Refused(Reason.BAD_PARAMETERS, "no recipients")
-        decider = Decider(account, submission, self._desk.snapshots.current, now_ms, len(recipients))
-        return _Pricing(decider, recipients)
+        decider = Decider(account, submission, self._desk.snapshots.current, now_ms, len(found.recipients))
+        return _Pricing(decider, found)
 
 
 class _Pricing:
     """One price query on its way."""
 
-    def __init__(self, decider: Decider, recipients: list[Recipient]) -> None:
-        self.count = len(recipients)
+    def __init__(self, decider: Decider, found: Survey) -> None:
+        self.count = len(found.recipients)
         self._decider = decider
-        self._recipients = recipients
+        self._found = found
         self._tally = Tally()
 
     def decide(self, start: int, count: int) -> None:
         """The recipients from ``start`` on; raises Refused for a text that cannot be sent at all."""
         decider = self._decider
         for index in range(start, min(start + count, self.count)):
-            decision = decider.decide(self._recipients[index], decider.now_ms + index, None, index)
+            recipient, phone = self._found.recipients[index], self._found.phones[index]
+            decision = decider.decide(recipient, phone, decider.now_ms + index, None, index)
             if decision is not None:
                 self._tally.add(decision)
 
     def quote(self) -> Priced:
         """The whole."""
         return self._tally.quote(self._decider.submission.test or self._decider.account.settings.test)
-
-
-def _survey(account: Account, submission: Submission, plan: Plan) -> tuple[int, list[Recipient]]:
-    """The request's fingerprint and its recipients without repeats; pure, 3 µs a recipient, so many of them are
-    surveyed in a thread."""
-    return print_of(account, submission, plan), unique(submission.recipients)
 
 
 def _nobody(messages: list[Message]) -> None:
