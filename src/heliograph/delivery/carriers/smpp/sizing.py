@@ -26,7 +26,7 @@ _DECREASE: Final = 0.7
 # Pauses before the next try of what failed; doubling. A refused link costs the carrier a bind: it is asked seldom.
 _WINDOW_PAUSE_MS: Final = 2_000
 _LONGEST_WINDOW_PAUSE_MS: Final = 60_000
-_LINK_PAUSE_MS: Final = 60_000
+_LINK_PAUSE_MS: Final = 10_000
 _REFUSED_PAUSE_MS: Final = 600_000
 _LONGEST_LINK_PAUSE_MS: Final = 3_600_000
 _TROUBLE_PAUSE_MS: Final = 5_000
