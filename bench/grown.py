@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
+
 from bench import marks
 
 BATCH = 100_000

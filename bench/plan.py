@@ -22,7 +22,7 @@ class Plan:
     levels: tuple[int, ...] = (1, 32, 128)
     tell: Callable[[str], None] = print
     conditions: Conditions = PLAIN
-    windows: tuple[str, ...] = ("1x50", "1x100", "2x100", "3x100")
+    windows: tuple[str, ...] = ("1x50", "1x100", "2x100", "3x100", "1-3x50-100")
     stored: tuple[int, ...] = (0, 500_000, 1_000_000, 2_000_000)
     handlers: int = 200
 
