@@ -44,7 +44,8 @@ def explain(error: Exception, name: str) -> StoreError:
 def _explain_state(error: asyncpg.PostgresError, name: str, state: str) -> StoreError:
     if state in _BUSY:
         return Busy(f"{name}: the database was busy ({state})")
-    if state in _FULL:
+    # A quota or a limit of file sizes has no state of its own: the advice tells it.
+    if state in _FULL or "disk space" in (getattr(error, "hint", None) or ""):
         return Full(f"{name}: the disk of the database is full; make room, nothing of this was kept")
     if state in _LOST or state.startswith("08"):
         return Lost(f"{name}: the connection to the database was lost")
