@@ -6,7 +6,7 @@ import pytest
 
 from heliograph.core.reasons import Reason, Refused
 from heliograph.services import turns
-from heliograph.services.turns import Check, Turns, source_of
+from heliograph.services.turns import Check, Turns
 
 
 def ask(line: Turns, source: str, login: str, psw: str = "") -> Check:
@@ -173,18 +173,3 @@ def test_what_is_remembered_of_addresses_is_bounded(monkeypatch: pytest.MonkeyPa
         line.note(f"s{number}", False)
     assert [line.standing(f"s{number}") for number in (0, 1, 9)] == [turns.FAILED, turns.NEW, turns.FAILED]
     assert line.take() is check
-
-
-@pytest.mark.parametrize(
-    ("client", "source"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("", ""),
-        ("unix", "unix"),
-    ],
-)
-def test_ipv6_takes_turns_by_network(client: str, source: str) -> None:
-    """One customer line has 2**64 addresses; each as a stranger of its own would be a flood that nobody stops."""
-    assert source_of(client) == source

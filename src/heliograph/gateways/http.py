@@ -15,10 +15,13 @@ from typing import Any
 import msgspec
 
 from heliograph.api.request import App, Request, Response, Stream, plain
+from heliograph.core.sources import source_of
 from heliograph.gateways.http_connection import HttpConnection
 from heliograph.gateways.http_reader import Exchange
 from heliograph.gateways.proxies import Network, TrustedProxies
+from heliograph.gateways.shares import Shares
 from heliograph.gateways.tls import Certificate
+from heliograph.gateways.tls_handshake import BACKLOG, TlsHandshake, TlsListener
 
 log = logging.getLogger(__name__)
 
@@ -30,10 +33,12 @@ MAX_RECEIVING = 256 * 1024 * 1024  # bytes of bodies in the course of being rece
 class Limits(msgspec.Struct, frozen=True):
     """Time limits in seconds; each is noticed up to one `sweep_s` late."""
 
-    head_s: float = 10.0  # from the first byte (on a new connection from its beginning) to the end of the head
+    head_s: float = 10.0  # from the first byte (on a new connection from its beginning) to the end of the head; TLS too
     body_s: float = 30.0  # for every `body_progress` bytes of a body
     body_progress: int = 16 * 1024
+    body_rate: int = 4096  # bytes a second that a body must average when `body_s` are over
     idle_s: float = 75.0  # between an answer and the next request
+    crowded_idle_s: float = 5.0  # the same when nine tenths of all connections are in use
     answer_s: float = 300.0  # for the application to reply; a connection that waits longer is cut
     write_s: float = 60.0  # without the client taking a byte
     linger_s: float = 5.0  # to throw away what a refused client still sends
@@ -46,7 +51,8 @@ class HttpDoor:
 
     `app(request, reply)` as in `api.request`. `too_large(head)` answers a request whose body is over `max_body`
     bytes (the body is not read, `head.body` is empty); `failed(request)` answers when the application raised.
-    Neither may raise. `trusted` are the networks of reverse proxies. `clock` gives nanoseconds since the epoch.
+    Neither may raise. `trusted` are the networks of reverse proxies. `max_per_client` bounds the connections of one
+    address (of one /64 in IPv6). `clock` gives nanoseconds since the epoch.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class HttpDoor:
         max_body: int = MAX_BODY,
         max_head: int = MAX_HEAD,
         max_connections: int = 4096,
+        max_per_client: int = 512,
         max_receiving: int = MAX_RECEIVING,
         limits: Limits | None = None,
         clock: Callable[[], int] = time.time_ns,
@@ -71,14 +78,18 @@ class HttpDoor:
         self.max_head = max_head
         self._max_connections = max_connections
         self._max_receiving = max_receiving
+        # Connections of each client; and bytes of his large bodies, a quarter of all.
+        self.shares = Shares(max_per_client)
+        self.large = Shares(max_receiving // 4)
         self.limits = limits or Limits()
+        self.idle_s = self.limits.idle_s
         self.clock = clock
         self.now = 0.0  # the loop's time at the last sweep
         self.stopping = False
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | TlsListener] = []
         self._certificates: list[Certificate] = []
         self._looked = 0.0
-        self._connections: set[HttpConnection] = set()
+        self._connections: dict[HttpConnection | TlsHandshake, str] = {}  # and for which source each is counted
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._empty: asyncio.Event | None = None
@@ -95,16 +106,14 @@ class HttpDoor:
             self._sweep()
         if isinstance(ssl, Certificate):
             self._certificates.append(ssl)
-        server = await loop.create_server(
-            lambda: HttpConnection(self),
-            host,
-            port,
-            ssl=ssl.context if isinstance(ssl, Certificate) else ssl,
-            ssl_handshake_timeout=self.limits.head_s if ssl else None,
-            ssl_shutdown_timeout=self.limits.linger_s if ssl else None,
-            backlog=2048,
-            reuse_address=True,
-        )
+        server: asyncio.Server | TlsListener
+        if ssl is None:
+            server = await loop.create_server(
+                lambda: HttpConnection(self), host, port, backlog=BACKLOG, reuse_address=True
+            )
+        else:
+            server = TlsListener(self, ssl.context if isinstance(ssl, Certificate) else ssl)
+            await server.start(host, port)
         self._servers.append(server)  # a server nobody refers to vanishes silently
         address = server.sockets[0].getsockname()
         log.info("http_listening", extra={"host": address[0], "port": address[1], "tls": ssl is not None})
@@ -158,20 +167,29 @@ class HttpDoor:
 
     # --- for the connections
 
-    def admit(self, connection: HttpConnection) -> bool:
-        """Counts a new connection; False when there are too many, or the door is stopping."""
-        full = len(self._connections) >= self._max_connections or self.stopping
+    def judge(self, peer: Any) -> tuple[str, bool]:
+        """The address of a connection's other end, and whether it is a trusted proxy; from its socket's name."""
+        judged = self.proxies.judge(peer[0]) if isinstance(peer, tuple) and peer else None
+        return judged or ("127.0.0.1", False)
+
+    def admit(self, connection: HttpConnection | TlsHandshake, address: str) -> bool:
+        """Counts a new connection; False when there are too many, of all or of this address, or the door is stopping.
+
+        "" as the address: of a trusted proxy, whose clients are counted by their requests.
+        """
+        source = source_of(address)
+        full = len(self._connections) >= self._max_connections or self.stopping or not self.shares.take(source)
         # One that is turned away is swept like any other until it has closed.
-        self._connections.add(connection)
+        self._connections[connection] = "" if full else source
         if full:
             self.turned_away += 1
             return False
         self.accepted += 1
         return True
 
-    def release(self, connection: HttpConnection) -> None:
+    def release(self, connection: HttpConnection | TlsHandshake) -> None:
         """Forgets a closed connection."""
-        self._connections.discard(connection)
+        self.shares.give(self._connections.pop(connection, ""))
         if not self._connections and self._empty is not None:
             self._empty.set()
 
@@ -231,6 +249,8 @@ class HttpDoor:
         loop = asyncio.get_running_loop()
         self.now = now = loop.time()
         self._timer = loop.call_later(self.limits.sweep_s, self._sweep)
+        crowded = len(self._connections) * 10 >= self._max_connections * 9
+        self.idle_s = self.limits.crowded_idle_s if crowded else self.limits.idle_s
         for connection in list(self._connections):
             connection.check(now)
         if self._certificates and not self.stopping and now - self._looked >= self.limits.certificate_s:

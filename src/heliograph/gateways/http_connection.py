@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from heliograph.api.request import Answer, Response, Stream
 from heliograph.gateways.http_answer import LAST_CHUNK, chunk, render, stream_head
+from heliograph.gateways.http_proxied import ProxiedReader
 from heliograph.gateways.http_reader import BUSY, TOO_SLOW, Exchange, RequestReader
 
 if TYPE_CHECKING:
@@ -49,12 +50,11 @@ class HttpConnection(asyncio.Protocol):
         transport = cast(asyncio.Transport, transport)  # uvloop's does not derive from it
         self._transport = transport
         door = self._door
-        peer = transport.get_extra_info("peername")
-        judged = door.proxies.judge(peer[0]) if isinstance(peer, tuple) and peer else None
-        address, trusted = judged or ("127.0.0.1", False)
+        address, trusted = door.judge(transport.get_extra_info("peername"))
         self._secure = transport.get_extra_info("sslcontext") is not None
-        self._reader = RequestReader(door, address, trusted, self._secure)
-        if not door.admit(self):
+        kind = ProxiedReader if trusted else RequestReader
+        self._reader = kind(door, address, trusted, self._secure)
+        if not door.admit(self, "" if trusted else address):
             transport.write(render(BUSY, "1.1", False, False))
             self._close(linger=False)
 
@@ -283,11 +283,10 @@ class HttpConnection(asyncio.Protocol):
                 log.error("http_request_unanswered", extra={"path": self._current.request.path})
                 self.abort()
         elif reader.in_body or reader.head:
-            since, limit = reader.since, limits.body_s if reader.in_body else limits.head_s
-            if now - since > limit and not (reader.in_body and reader.progressed(limits.body_progress)):
+            if reader.lags(now, limits) if reader.in_body else now - reader.since > limits.head_s:
                 self._door.timed_out += 1
                 self._give_up(TOO_SLOW)
-        elif now - self._since > (limits.idle_s if reader.complete else limits.head_s):
+        elif now - self._since > (self._door.idle_s if reader.complete else limits.head_s):
             self._door.timed_out += 1
             self._close(linger=False)
 

@@ -9,9 +9,10 @@ from urllib.parse import unquote
 import httptools
 
 from heliograph.api.request import Answer, Request, Response, plain
+from heliograph.core.sources import source_of
 
 if TYPE_CHECKING:
-    from heliograph.gateways.http import HttpDoor
+    from heliograph.gateways.http import HttpDoor, Limits
     from heliograph.gateways.http_connection import HttpConnection
 
 log = logging.getLogger("heliograph.gateways.http")
@@ -23,6 +24,8 @@ BUSY = plain("too busy", 503)
 
 # Repeated headers of one request: each is joined to those before, which costs the square of their number.
 MAX_REPEATS = 100
+# Bytes from which on a body counts for its client: a few recipients and a text are far below, and cost nothing so.
+LARGE = 64 * 1024
 
 _METHOD = re.compile(rb"[A-Z]{3,7} /")
 _VERSION = re.compile(rb" HTTP/1\.[01]\r\n")
@@ -76,7 +79,9 @@ class RequestReader:
         self.ready: deque[Exchange] = deque()
         self.deaf = False
         self.complete = 0  # requests read so far
+        self.source = source_of(peer)  # whose share of the door it is
         self.since = 0.0  # the door's time when the unfinished head, or this part of the body, began
+        self._began = 0.0  # and when the body did
         self.in_body = False
         self.continue_due = False  # the client waits for "100 Continue"
         self.head = bytearray()  # bytes of an unfinished head
@@ -93,6 +98,8 @@ class RequestReader:
         self._chunks: list[bytes] = []
         self._size = 0
         self._window = 0  # bytes of the body when the present progress window began
+        self._large = 0  # bytes of the body that are counted as its client's share
+        self._payer = ""
 
     def feed(self, data: bytes) -> None:
         """Takes the bytes of one read. Never raises: what is no request becomes a refusal in `ready`."""
@@ -244,7 +251,7 @@ class RequestReader:
     def _begin_body(self, headers: dict[bytes, bytes]) -> None:
         self.in_body = True
         self._window = 0
-        self.since = self._door.now
+        self._began = self.since = self._door.now
         if int(headers.get(b"content-length") or 0) > self._door.max_body:
             self._refuse_body()
         elif self._version == "1.1" and headers.get(b"expect", b"").lower() == b"100-continue":
@@ -257,6 +264,8 @@ class RequestReader:
         self._chunks.append(piece)
         self._size += len(piece)
         room = self._door.receive(len(piece))
+        if self._size > LARGE:
+            room = self._take_share() and room
         if self._size > self._door.max_body:
             self._refuse_body()
         elif not room:
@@ -272,9 +281,22 @@ class RequestReader:
         if not self._keep:
             self.deaf = True
 
+    def _take_share(self) -> bool:
+        """Counts what has come of a large body for its client; False when he holds too much of all that is received."""
+        if not self._large:
+            self._payer = self.source
+        more = self._size - self._large
+        taken = self._door.large.take(self._payer, more)
+        if taken:
+            self._large += more
+        return taken
+
     def _take_body(self) -> bytes:
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._door.receiving -= self._size
+        if self._large:
+            self._door.large.give(self._payer, self._large)
+            self._large = 0
         self._chunks = []
         self._size = 0
         self.in_body = False
@@ -319,10 +341,15 @@ class RequestReader:
         self.head.clear()
         self.ready.append(exchange)
 
-    def progressed(self, enough: int) -> bool:
-        """Whether `enough` bytes of the body came since the last such question; begins the next window."""
-        if self._size - self._window < enough:
-            return False
-        self._window = self._size
-        self.since = self._door.now
-        return True
+    def lags(self, now: float, limits: "Limits") -> bool:
+        """Whether the body comes too slowly: too little since the last such question, or on the whole.
+
+        The first ends a client that has stopped; the second one that sends just enough for ever, since a body of 32 MiB
+        in pieces of 16 KiB, one in 60 s each, would take 34 hours.
+        """
+        if now - self.since > limits.body_s:
+            if self._size - self._window < limits.body_progress:
+                return True
+            self._window = self._size
+            self.since = now
+        return now - self._began > limits.body_s + self._size / limits.body_rate

@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from heliograph.core.accounts import Account
 from heliograph.core.reasons import Reason, Refusal
+from heliograph.core.sources import source_of
 from heliograph.services import hashes
 from heliograph.services.guard import is_welcome
 from heliograph.services.snapshot import PasswordRow, Snapshot, Snapshots
-from heliograph.services.turns import CROWDED, Check, Done, Turns, source_of
+from heliograph.services.turns import CROWDED, Check, Done, Turns
 
 log = logging.getLogger(__name__)
 

@@ -10,10 +10,8 @@ A check costs 20 ms of a core, a guess costs its sender nothing; so a flood of g
 Nothing here knows whether a login exists, so waiting tells nothing of it. No clock, no thread, no hashing.
 """
 
-import ipaddress
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
-from functools import lru_cache
 
 from heliograph.core.accounts import Account
 from heliograph.core.reasons import Reason, Refusal, Refused
@@ -174,15 +172,3 @@ def _newest(queue: deque[Check], standing: int, login: str | None) -> Check | No
         if check.standing >= standing and (login is None or check.login == login):
             return check
     return None
-
-
-@lru_cache(maxsize=4096)
-def source_of(client: str) -> str:
-    """What takes turns: an IPv4 address, or the /64 of an IPv6 one, since whoever has one has the other 2**64 as well."""
-    try:
-        address = ipaddress.ip_address(client)
-    except ValueError:
-        return client
-    if address.version == 4:
-        return client
-    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
