@@ -28,6 +28,7 @@ from heliograph.core.numbers import normalize
 from heliograph.core.reasons import Refused
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
+from heliograph.descriptors import make_room
 from heliograph.gateways.http import HttpDoor
 from heliograph.gateways.http import Limits as HttpLimits
 from heliograph.gateways.tls import Certificate
@@ -86,7 +87,7 @@ class Heliograph:
                 limits.send_ban_minutes * 60,
             ),
         )
-        self.credentials = Credentials(self.snapshots)
+        self.credentials = Credentials(self.snapshots, workers=limits.password_workers, waiting=limits.password_waiting)
         self.staging = Staging(self.desk, self.quotas, self.spawn)
         self.submitting = Submitting(self.desk, self.quotas, self.staging)
         self.statuses = Statuses(self.desk, self.spawn)
@@ -172,8 +173,9 @@ class Heliograph:
             failed=self.api.failed,
             trusted=[ipaddress.ip_network(text, strict=False) for text in said.trusted_proxies],
             max_body=said.max_body_mb * 2**20,
-            max_connections=said.connections,
-            limits=HttpLimits(head_s=said.header_s, body_s=said.body_s, idle_s=said.idle_s),
+            max_connections=make_room(said.connections),
+            max_per_client=said.connections_per_client,
+            limits=HttpLimits(head_s=said.header_s, body_s=said.body_s, body_rate=said.body_rate, idle_s=said.idle_s),
         )
 
     def serve(self, request: Request, reply: Reply) -> None:

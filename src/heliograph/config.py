@@ -46,10 +46,25 @@ class Http(Section, frozen=True):
         Meta(description="Addresses or networks whose X-Forwarded-For is believed, so that bans hit the client"),
     ] = ()
     max_body_mb: Annotated[int, Meta(ge=1, le=1024, description="Largest request body, in MiB")] = 32
-    header_s: Annotated[float, Meta(gt=0, description="Seconds a client may take to send a request's head")] = 10.0
-    body_s: Annotated[float, Meta(gt=0, description="Seconds a client may take to send a request's body")] = 60.0
-    idle_s: Annotated[float, Meta(gt=0, description="Seconds a silent connection is kept")] = 75.0
-    connections: Annotated[int, Meta(ge=1, description="Connections at once; more wait")] = 10_000
+    header_s: Annotated[
+        float, Meta(gt=0, description="Seconds a client may take to shake hands (TLS), and to send a request's head")
+    ] = 10.0
+    body_s: Annotated[
+        float, Meta(gt=0, description="Seconds a client may take to send a request's body, or 16 KiB more of it")
+    ] = 60.0
+    body_rate: Annotated[
+        int, Meta(ge=1, description="Bytes a second that a body must average when it takes longer than body_s")
+    ] = 4096
+    idle_s: Annotated[
+        float, Meta(gt=0, description="Seconds a silent connection is kept; 5 when nine tenths of them are in use")
+    ] = 75.0
+    connections: Annotated[
+        int, Meta(ge=1, description="Connections at once; more are refused. The limit of open files may allow fewer")
+    ] = 10_000
+    connections_per_client: Annotated[
+        int,
+        Meta(ge=1, description="Those of one address (IPv6: of one /64); behind a trusted proxy, of one client"),
+    ] = 512
 
 
 class Smpp(Section, frozen=True):
@@ -104,6 +119,17 @@ class Limits(Section, frozen=True):
     login_failures: Annotated[int, Meta(ge=1, description="Failed logins of an address that ban it")] = 5
     login_minutes: Annotated[int, Meta(ge=1, description="Minutes in which they are counted")] = 30
     login_ban_minutes: Annotated[int, Meta(ge=1, description="Minutes of that ban")] = 30
+    password_workers: Annotated[
+        int,
+        Meta(ge=1, le=64, description="Passwords checked at once, each on a core and in 19 MiB; some 50 a second each"),
+    ] = 2
+    password_waiting: Annotated[
+        int,
+        Meta(
+            ge=4,
+            description="Password checks that may wait; half of one address, a quarter of one login; more: error 9",
+        ),
+    ] = 64
     send_failures: Annotated[int, Meta(ge=1, description="Failed sends of an address in a row that ban it")] = 100
     send_minutes: Annotated[int, Meta(ge=1, description="Minutes in which they are counted")] = 10
     send_ban_minutes: Annotated[int, Meta(ge=1, description="Minutes of that ban")] = 10

@@ -80,7 +80,7 @@ class HttpDoor:
         self._max_receiving = max_receiving
         # Connections of each client; and bytes of his large bodies, a quarter of all.
         self.shares = Shares(max_per_client)
-        self.large = Shares(max_receiving // 4)
+        self.large = Shares(max(max_receiving // 4, max_body))
         self.limits = limits or Limits()
         self.idle_s = self.limits.idle_s
         self.clock = clock
