@@ -231,9 +231,9 @@ class SmppCarrier:
             settle = _Settle(session, pdu)
             if told is not None:
                 news = receipts.translate(pdu, told, self._errors, now)
-                self._listener.receipt(self.carrier.id, news, settle)
+                self._listener.receipt(self._id, news, settle)
             else:
-                self._listener.inbound(self.carrier.id, self._reader.read(pdu, now), settle)
+                self._listener.inbound(self._id, self._reader.read(pdu, now), settle)
         elif pdu.command_id | tables.RESPONSE in tables.COMMANDS:
             session.answer(pdu, statuses.ESME_RINVCMDID)
         else:
@@ -257,7 +257,7 @@ class SmppCarrier:
         """Write a part, or let it wait for a slot or its turn."""
         link = part.connection
         session = link.session
-        if session is None or link.waiting or link.in_flight >= self._window or not session.room:
+        if session is None or link.waiting or link.in_flight >= self._window or not session.can_write:
             link.waiting.append(part)
             self._short = True
         elif self._pace.is_free or self._pace.room(now):
@@ -268,10 +268,13 @@ class SmppCarrier:
 
     def _write(self, session: Session, part: Part) -> None:
         try:
-            session.request(part.pdu, self._answered, part)
+            written = session.request(part.pdu, self._answered, part)
         except PduError as error:
             outcome = Outcome(What.REFUSED, "", error.answer, Err.REFUSED, 0, part.connection.label)
             self._tell(part.int_id, part.number, part.total, outcome)
+            return
+        if not written:  # the session is about to end, and gives this back then
+            part.connection.waiting.appendleft(part)
             return
         part.connection.in_flight += 1
         self._submitted += 1
@@ -286,8 +289,8 @@ class SmppCarrier:
             if not (self._pace.is_free or self._pace.room(now)):
                 self._arm(now)
                 return
-            _, int_id, number, total, pdu, _ = waiting.popleft()
-            self._write(session, Part(link, int_id, number, total, pdu, now))
+            part = waiting.popleft()
+            self._write(session, Part(link, part.int_id, part.number, part.total, part.pdu, now))
 
     def _give_back(self, link: Connection) -> None:
         """What was never written goes again at once."""
@@ -298,7 +301,7 @@ class SmppCarrier:
     # In
 
     def _answered(self, answer: Pdu | None, part: Part) -> None:
-        link, int_id, number, total, _, sent_ms = part
+        link, sent_ms = part.connection, part.sent_ms
         link.in_flight -= 1
         now = self._clock_ms()
         if answer is not None and not answer.status and answer.command_id == _ANSWER:
@@ -309,7 +312,10 @@ class SmppCarrier:
             outcome = Outcome(_ACCEPTED, answer.message_id, 0, 0, 0, link.label, sent_ms, now)
         else:
             outcome = self._judge(answer, link, sent_ms, now)
-        self._tell(int_id, number, total, outcome)
+        try:
+            self._listener.answered(self._id, part.int_id, part.number, part.total, outcome)
+        except Exception:
+            self._complain(part.int_id)
         if link.waiting:
             self._pump(link, now)
         if self._answers >= self._quota:
@@ -372,11 +378,15 @@ class SmppCarrier:
         return Outcome(verdict.what, "", status, verdict.err, retry_ms, link.label, sent_ms, now)
 
     def _tell(self, int_id: int, number: int, total: int, outcome: Outcome) -> None:
-        """Tell the listener; his mistakes are logged and cost no other part its answer."""
+        """Tell the listener."""
         try:
             self._listener.answered(self._id, int_id, number, total, outcome)
         except Exception:
-            log.exception("carrier_listener_failed carrier=%s int_id=%d", self.carrier.name, int_id)
+            self._complain(int_id)
+
+    def _complain(self, int_id: int) -> None:
+        """The listener's mistakes are logged and cost no other part its answer."""
+        log.exception("carrier_listener_failed carrier=%s int_id=%d", self.carrier.name, int_id)
 
     # Room that appears
 

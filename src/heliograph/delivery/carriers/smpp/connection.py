@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+import msgspec
+
 from heliograph.core.carriers import Settings
 from heliograph.delivery.carriers.smpp.pacing import Backoff
 from heliograph.wire.smpp import endpoints, statuses, tables, timers
@@ -22,7 +24,7 @@ _CONNECT_S = 10.0
 _TROUBLES = 3
 
 
-class Part(NamedTuple):
+class Part(msgspec.Struct, frozen=True):
     """A part on its way: which it is, on which connection, its PDU, and when it was written (0: not yet)."""
 
     connection: "Connection"

@@ -20,6 +20,9 @@ _HLR_SERVICE = "HLR"
 _MAX_ADDRESS = 20
 _SHORT_CODE = 6
 _CR = b"\r"
+# Plain numbers: looking up a member of an enumeration costs as much as comparing it.
+_FLASH = int(Kind.FLASH)
+_TEXTS = frozenset((int(Kind.SMS), _FLASH))
 
 
 class UnfitError(Exception):
@@ -94,7 +97,7 @@ class Composer:
     def compose(self, unit: Unit, now_ms: int) -> list[Pdu]:
         """All parts of a message, in order, whether missing or not. Raises `UnfitError`."""
         kind = unit.kind
-        if kind == Kind.SMS or kind == Kind.FLASH:
+        if kind in _TEXTS:
             return self._compose_text(unit, now_ms)
         if kind == Kind.BINARY:
             return [self._compose_binary(unit, now_ms)]
@@ -141,7 +144,7 @@ class Composer:
 
     def _compose_text(self, unit: Unit, now_ms: int) -> list[Pdu]:
         text = unit.text
-        form, coding = self._choose(text, unit.kind == Kind.FLASH)
+        form, coding = self._choose(text, unit.kind == _FLASH)
         pdu = self._start(unit, now_ms)
         pdu.data_coding = coding
         single = segments.LIMITS[form.alphabet].single

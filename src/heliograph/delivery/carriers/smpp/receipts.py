@@ -35,13 +35,15 @@ MAP_ERRS: dict[str, Err] = {
     "33": Err.ABSENT,  # messageWaitingListFull, which is kept for absent ones
 }
 
-_STATUSES: dict[int, Status] = {
-    tables.STATE_DELIVERED: Status.DELIVERED,
-    tables.STATE_EXPIRED: Status.EXPIRED,
-    tables.STATE_DELETED: Status.UNDELIVERABLE,
-    tables.STATE_UNDELIVERABLE: Status.UNDELIVERABLE,
-    tables.STATE_REJECTED: Status.UNDELIVERABLE,
+# Plain numbers: looking up a member of an enumeration costs more than the rest.
+_STATUSES: dict[int, int] = {
+    tables.STATE_DELIVERED: int(Status.DELIVERED),
+    tables.STATE_EXPIRED: int(Status.EXPIRED),
+    tables.STATE_DELETED: int(Status.UNDELIVERABLE),
+    tables.STATE_UNDELIVERABLE: int(Status.UNDELIVERABLE),
+    tables.STATE_REJECTED: int(Status.UNDELIVERABLE),
 }
+_SENT = int(Status.SENT)
 
 
 def translate(pdu: Pdu, told: wire.Receipt, errors: Errors, now_ms: int) -> Receipt:
@@ -49,13 +51,12 @@ def translate(pdu: Pdu, told: wire.Receipt, errors: Errors, now_ms: int) -> Rece
 
     Its time is that of arrival: the dates in a receipt name no zone. They are in ``detail``, as the carrier wrote them.
     """
-    status = _STATUSES.get(told.state, Status.SENT)
     words = _own_words(pdu.text)
     return Receipt(
         told.message_id.replace("\0", ""),
         pdu.source_addr.removeprefix("+"),
-        int(status),
-        judge(told.state, told.error, errors),
+        _STATUSES.get(told.state, _SENT),
+        0 if told.state == tables.STATE_DELIVERED else judge(told.state, told.error, errors),
         now_ms,
         words[:_MAX_DETAIL] or f"message_state:{told.state} err:{told.error}",
         read_hlr(pdu.tlvs, words),
