@@ -3,10 +3,9 @@
 import asyncio
 from typing import cast
 
+from bench import marks
 from bench.carrier import ENQUIRE, HEADER, RESPONSE, SUBMIT, TRANSCEIVER
 from bench.installation import Figures
-
-from bench import marks
 
 WINDOW = 100
 ANSWER_S = 60.0

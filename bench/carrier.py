@@ -13,9 +13,8 @@ import time
 from collections import defaultdict, deque
 from typing import Any, NamedTuple, cast
 
-from bench.children import obey, run_tool
-
 from bench import marks
+from bench.children import obey, run_tool
 
 HEADER = struct.Struct(">IIII")
 RESPONSE = 0x80000000

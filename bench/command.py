@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from bench import compare, longrun, tables
 from bench.children import stop_on_sigterm
 from bench.conditions import SHIMS, Conditions
 from bench.plan import Plan
@@ -16,8 +17,6 @@ from bench.slow import Windows
 from bench.steps import LONG, STEPS, run
 from bench.stores import Stores, open_stores
 from rich.console import Console
-
-from bench import compare, longrun, tables
 
 DEFAULT_STEPS = [name for name in STEPS if name not in LONG]
 

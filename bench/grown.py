@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
-
 from bench import marks
 
 BATCH = 100_000

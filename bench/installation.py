@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from bench import marks
 from bench.certificates import write_certificate
 from bench.children import ROOT, Child, Tool, environment, forget_peak, memory_mb
 from bench.conditions import Conditions, join_preloads, sample_lock, slow_sync
 from bench.preparation import BULK, SERVER_ENVIRONMENT, fill_store, key_of
 from bench.stores import SqliteStores, Stores
 from bench.usage import Usage, read_usage
-
-from bench import marks
 
 LISTENS = re.compile(r"listens on (https?)://[^:/]+:(\d+)")
 START_S = 60.0

@@ -16,10 +16,9 @@ from collections import deque
 from typing import cast
 from urllib.parse import quote_plus
 
+from bench import marks
 from bench.children import run_tool, say
 from bench.marks import PASSWORD, login_of
-
-from bench import marks
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 ANSWER_S = 30.0

@@ -1,11 +1,10 @@
 """One request with many numbers: its own figures, and what codes of another account notice of it."""
 
+from bench import marks
 from bench.children import forget_peak, memory_mb
 from bench.installation import Figures, Installation
 from bench.plan import Plan, Runs
 from bench.preparation import CODES
-
-from bench import marks
 
 REQUEST = 50_000
 CODES_PER_S = 10  # beside a mailing

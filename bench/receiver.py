@@ -12,9 +12,8 @@ import socket
 from collections import defaultdict
 from typing import Any, cast
 
-from bench.children import obey, run_tool
-
 from bench import marks
+from bench.children import obey, run_tool
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 MARK = re.compile(rb"phone=" + marks.PREFIX.encode() + rb"(\d{8})&.*?cmt=b(?:=|%3D)(\w+)\.(\d+)", re.I)
