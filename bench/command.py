@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import compare, longrun, tables
+from bench import compare, longrun, tables, timing
 from bench.children import stop_on_sigterm
 from bench.conditions import SHIMS, Conditions
 from bench.plan import Plan
@@ -25,6 +25,8 @@ def main() -> int:
     """The exit code: 0, or 1 when a step failed or a text was lost."""
     if sys.argv[1:2] == ["compare"]:
         return compare.main(sys.argv[2:])
+    if sys.argv[1:2] == ["timing"]:
+        return timing.main(sys.argv[2:])
     if sys.argv[1:2] == ["longrun"]:
         return longrun.main(sys.argv[2:])
     options = read_options()
