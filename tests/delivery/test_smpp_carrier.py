@@ -224,6 +224,34 @@ def test_lost_link_leaves_exactly_the_unanswered_unsure() -> None:
     asyncio.run(main())
 
 
+def test_parts_ahead_of_the_window_wait_here_and_those_of_lane_1_pass_them() -> None:
+    """They have their start mark already, so a slot that becomes free is filled at once; none of them is on the wire."""
+
+    async def main() -> None:
+        centre = Centre()
+        centre.answer = centre.keep
+        async with bound(centre, window=10, ahead=5) as (_, links, books):
+            assert (links.room(1), links.room(3)) == (15, 14)
+            for number in range(1, 15):
+                links.send(unit(number, lane=3))
+            assert (links.room(1), links.room(3)) == (1, 0)
+            await until(lambda: len(centre.submits) == 9)
+            links.send(unit(20, "long " * 60, lane=1))  # one part takes the slot that is kept, one waits
+            await until(lambda: len(centre.submits) == 10)
+            centre.sessions[0].answer(centre.submits[0], message_id="m1")
+            await until(lambda: len(centre.submits) == 11)
+            assert [pdu.short_message[3:4] == b"\x14" for pdu in centre.submits[9:]] == [True, True]
+            assert books.count(What.ACCEPTED) == 1
+            centre.sessions[0].abort("test")
+            await until(lambda: len(books.outcomes) == 16)
+            ends = [books.outcomes[number, 1].what for number in range(1, 15)]
+            assert ends == [What.ACCEPTED] + [What.UNSURE] * 8 + [What.LATER] * 5
+            assert books.count(What.UNSURE) == 10
+            assert set(books.times.values()) == {1}
+
+    asyncio.run(main())
+
+
 def test_link_comes_back_and_says_so() -> None:
     """Nobody restarts a gateway because a carrier did."""
 

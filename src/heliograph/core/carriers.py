@@ -30,6 +30,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         int, Meta(ge=0, le=5000, description="What the window may grow to while texts wait; 0: it never grows")
     ] = 0
     reserve: Annotated[int, Meta(ge=0, le=90, description="Percent of each window kept for lane 1")] = 10
+    ahead: Annotated[
+        int,
+        Meta(ge=0, le=1000, description="Parts held ready behind each full window, so that no slot waits for the disk"),
+    ] = 0
     rate: Annotated[float, Meta(ge=0, description="Parts a second over all links; 0: as fast as the window lets")] = 0.0
     enquire_s: Annotated[float, Meta(gt=0, description="Seconds of silence before enquire_link")] = 30.0
     answer_s: Annotated[float, Meta(gt=0, description="Seconds to wait for the answer to a submit")] = 30.0

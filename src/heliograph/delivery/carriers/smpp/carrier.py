@@ -9,16 +9,14 @@ from collections.abc import Callable
 from heliograph.core.carriers import Carrier
 from heliograph.core.status import Err
 from heliograph.delivery.carriers.contract import Listener, Outcome, Unit, What
-from heliograph.delivery.carriers.smpp import receipts
 from heliograph.delivery.carriers.smpp.answers import TEMPORARY_MS, judge, read_errors
 from heliograph.delivery.carriers.smpp.connection import Connection, Login, Part
-from heliograph.delivery.carriers.smpp.inbound import Reader
+from heliograph.delivery.carriers.smpp.incoming import Incoming
 from heliograph.delivery.carriers.smpp.links import Links
 from heliograph.delivery.carriers.smpp.pacing import UNLIMITED, Pace
 from heliograph.delivery.carriers.smpp.parts import Composer, UnfitError
 from heliograph.wire.smpp import statuses, tables
 from heliograph.wire.smpp.pdus import Pdu, PduError
-from heliograph.wire.smpp.receipt import parse_receipt
 from heliograph.wire.smpp.session import Session
 
 log = logging.getLogger("heliograph.carrier")
@@ -54,8 +52,9 @@ class SmppCarrier:
         self._listener = listener
         self._clock_ms = clock_ms
         self._composer = Composer(settings)
-        self._reader = Reader(settings)
         self._errors = read_errors(settings.errors)
+        # What the connections tell of requests of the peer.
+        self.received = Incoming(carrier, listener, self._errors, clock_ms).received
         self._pace = Pace(settings.rate, clock_ms())
         self._links = Links(self, Login(carrier.name, settings, carrier.password, ssl_context), clock_ms, chance)
         self._senders = self._links.senders
@@ -75,6 +74,7 @@ class SmppCarrier:
         self._waited_ms = 0
         self._refused = 0
         self._short = False
+        self._ahead = settings.ahead
         self._measure()
 
     # What the dispatcher asks
@@ -93,13 +93,13 @@ class SmppCarrier:
         """Parts that may be handed over now. Where it is 0, `changed` tells when it no longer is."""
         free = 0
         if not self._stopping:
-            window = self._window if lane <= _FIRST_LANE else self._window - self._reserve
+            window = (self._window if lane <= _FIRST_LANE else self._bulk) + self._ahead
             slots = waiting = 0
             for link in self._senders:
                 session = link.session
                 if session is not None and session.is_bound and session.can_write:
                     slots += window
-                    queued = len(link.waiting)
+                    queued = len(link.first) + len(link.waiting)
                     waiting += queued
                     spare = window - link.in_flight - queued
                     if spare > 0:
@@ -127,8 +127,9 @@ class SmppCarrier:
             return
         link = None if self._stopping else self._choose()
         total = len(pdus)
+        first = unit.lane <= _FIRST_LANE
         if total == 1 and not unit.missing and link is not None:
-            self._hand(Part(link, unit.int_id, 1, 1, pdus[0], now), now)
+            self._hand(Part(link, unit.int_id, 1, 1, pdus[0], now), first, now)
             return
         for number in unit.missing or range(1, total + 1):
             if not 1 <= number <= total:
@@ -138,7 +139,7 @@ class SmppCarrier:
             elif link is None:
                 self._tell(unit.int_id, number, total, Outcome(What.LATER))
             else:
-                self._hand(Part(link, unit.int_id, number, total, pdus[number - 1], now), now)
+                self._hand(Part(link, unit.int_id, number, total, pdus[number - 1], now), first, now)
 
     async def start(self) -> None:
         """Begin to bind and to keep bound; returns at once."""
@@ -223,22 +224,6 @@ class SmppCarrier:
         self._pump(connection, now)
         self._offer(now)
 
-    def received(self, session: Session, pdu: Pdu) -> None:
-        """A receipt or a text; acknowledged when the listener has it on disk."""
-        if pdu.command_id == tables.DELIVER_SM or pdu.command_id == tables.DATA_SM:
-            now = self._clock_ms()
-            told = parse_receipt(pdu)
-            settle = _Settle(session, pdu)
-            if told is not None:
-                news = receipts.translate(pdu, told, self._errors, now)
-                self._listener.receipt(self._id, news, settle)
-            else:
-                self._listener.inbound(self._id, self._reader.read(pdu, now), settle)
-        elif pdu.command_id | tables.RESPONSE in tables.COMMANDS:
-            session.answer(pdu, statuses.ESME_RINVCMDID)
-        else:
-            log.info("carrier_notice carrier=%s command=%s", self.carrier.name, pdu.name)
-
     # Out
 
     def _choose(self) -> Connection | None:
@@ -248,22 +233,22 @@ class SmppCarrier:
         for link in self._senders:
             session = link.session
             if session is not None and session.is_bound:
-                load = link.in_flight + len(link.waiting)
+                load = link.in_flight + len(link.first) + len(link.waiting)
                 if load < least:
                     best, least = link, load
         return best
 
-    def _hand(self, part: Part, now: int) -> None:
-        """Write a part, or let it wait for a slot or its turn."""
+    def _hand(self, part: Part, first: bool, now: int) -> None:
+        """Write a part, or let it wait for a slot or its turn; those of lane 1 (``first``) pass the others."""
         link = part.connection
         session = link.session
-        if session is None or link.waiting or link.in_flight >= self._window or not session.can_write:
-            link.waiting.append(part)
-            self._short = True
+        waiting, window = (link.first, self._window) if first else (link.waiting, self._bulk)
+        if session is None or waiting or link.in_flight >= window or not session.can_write:
+            waiting.append(part)
         elif self._pace.is_free or self._pace.room(now):
             self._write(session, part)
         else:
-            link.waiting.append(part)
+            waiting.append(part)
             self._arm(now)
 
     def _write(self, session: Session, part: Part) -> None:
@@ -274,7 +259,7 @@ class SmppCarrier:
             self._tell(part.int_id, part.number, part.total, outcome)
             return
         if not written:  # the session is about to end, and gives this back then
-            part.connection.waiting.appendleft(part)
+            part.connection.first.appendleft(part)
             return
         part.connection.in_flight += 1
         self._submitted += 1
@@ -284,8 +269,15 @@ class SmppCarrier:
     def _pump(self, link: Connection, now: int) -> None:
         """Write what waits, as far as slots and speed go."""
         session = link.session
-        waiting = link.waiting
-        while waiting and session is not None and link.in_flight < self._window and session.room:
+        while session is not None and session.room:
+            if link.first:
+                waiting = link.first
+            elif link.waiting and link.in_flight < self._bulk:
+                waiting = link.waiting
+            else:
+                return
+            if link.in_flight >= self._window:
+                return
             if not (self._pace.is_free or self._pace.room(now)):
                 self._arm(now)
                 return
@@ -294,8 +286,8 @@ class SmppCarrier:
 
     def _give_back(self, link: Connection) -> None:
         """What was never written goes again at once."""
-        while link.waiting:
-            part = link.waiting.popleft()
+        while link.first or link.waiting:
+            part = (link.first or link.waiting).popleft()
             self._tell(part.int_id, part.number, part.total, Outcome(What.LATER, link=link.label))
 
     # In
@@ -316,7 +308,7 @@ class SmppCarrier:
             self._listener.answered(self._id, part.int_id, part.number, part.total, outcome)
         except Exception:
             self._complain(part.int_id)
-        if link.waiting:
+        if link.first or link.waiting:
             self._pump(link, now)
         if self._answers >= self._quota:
             self._look(now)
@@ -347,8 +339,8 @@ class SmppCarrier:
         """Follow the sizes of now."""
         self._window = window = self._links.window
         percent = self.carrier.settings.reserve
-        # With a single slot nothing can be kept for lane 1, or the others would never move.
-        self._reserve = max(1, window * percent // 100) if percent and window > 1 else 0
+        # What the other lanes may use. With a single slot nothing can be kept for lane 1, or they would never move.
+        self._bulk = window - (max(1, window * percent // 100) if percent and window > 1 else 0)
         self._quota = self._links.sizing.quota
 
     def _judge(self, answer: Pdu | None, link: Connection, sent_ms: int, now: int) -> Outcome:
@@ -420,21 +412,5 @@ class SmppCarrier:
         self._timer = None
         now = self._clock_ms()
         for link in self._senders:
-            if link.waiting:
-                self._pump(link, now)
+            self._pump(link, now)
         self._offer(now)
-
-
-class _Settle:
-    """Answers a receipt or text of the peer, once."""
-
-    __slots__ = ("_pdu", "_session")
-
-    def __init__(self, session: Session, pdu: Pdu) -> None:
-        self._session: Session | None = session
-        self._pdu = pdu
-
-    def __call__(self, stored: bool) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            session.answer(self._pdu, statuses.ESME_ROK if stored else statuses.ESME_RX_T_APPN)

@@ -75,7 +75,8 @@ class Connection:
     """A bound connection with what waits on it.
 
     ``number`` is that of its link (a split one has two connections), ``label`` names it in outcomes and logs;
-    ``waiting`` are parts handed over and not written yet, ``in_flight`` counts the written, unanswered ones. An
+    ``first`` (lane 1) and ``waiting`` are parts handed over and not written yet, ``in_flight`` counts the written,
+    unanswered ones. An
     ``additional`` one is tried once and does not come back when it was lost. ``troubles`` counts answers that failed to
     come, in a row.
     """
@@ -90,6 +91,7 @@ class Connection:
         "_task",
         "additional",
         "command_id",
+        "first",
         "in_flight",
         "label",
         "number",
@@ -112,6 +114,7 @@ class Connection:
         self.additional = additional
         self.command_id = command_id
         self.session: Session | None = None
+        self.first: deque[Part] = deque()
         self.waiting: deque[Part] = deque()
         self.in_flight = 0
         self._owner = owner

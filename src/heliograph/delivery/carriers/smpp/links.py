@@ -182,7 +182,7 @@ class Links:
     async def _see_off(self, connection: Connection) -> None:
         """Wait for what the link owes (no longer than an answer may take), unbind, forget."""
         deadline = asyncio.get_running_loop().time() + self._login.settings.answer_s
-        while connection.is_open and (connection.in_flight or connection.waiting):
+        while connection.is_open and (connection.in_flight or connection.first or connection.waiting):
             if asyncio.get_running_loop().time() > deadline:
                 break
             await asyncio.sleep(_DRAIN_S)
