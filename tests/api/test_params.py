@@ -401,3 +401,30 @@ def test_no_json_raises_anything_else(value: dict[str, object]) -> None:
     except ParamError:
         return
     assert all(isinstance(text, str) for text in params.values())
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(
+        [b'{"mes":"a\\u0416","phones":["7916","7917"],"charset":"utf-8","bin":1}', b'{"list":"1:\\n2","x":null}']
+    ),
+    st.lists(st.tuples(st.integers(0, 80), st.sampled_from(b'{}[]",:\\u0d8e9- \x00\xff')), max_size=4),
+    st.integers(0, 20),
+)
+def test_no_broken_json_raises_anything_else(whole: bytes, changes: list[tuple[int, int]], cut: int) -> None:
+    """Bytes changed in a good body reach deeper than random ones do."""
+    body = bytearray(whole)
+    for place, octet in changes:
+        body[place % len(body)] = octet
+    try:
+        params = post(bytes(body[: len(body) - cut]), JSON)
+    except ParamError:
+        return
+    assert all(isinstance(text, str) and "\0" not in text for text in params.values())
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 200_000, b'{"a":' + b"[" * 100_000])
+def test_deep_json_is_refused(body: bytes) -> None:
+    """A body of brackets must not fill the stack."""
+    with pytest.raises(ParamError):
+        post(body, JSON)

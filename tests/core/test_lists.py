@@ -89,3 +89,27 @@ def test_escaped_texts_come_back_as_they_were(texts: list[str]) -> None:
     """Whatever is in a text (separators, breaks), one record is one text."""
     written = "\n".join(f"{A}:" + text.replace("\n", "\\n") for text in texts)
     assert [record.text for record in parse_list(written, nl=False)] == texts
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.text("abc :;|é", max_size=12), min_size=1, max_size=4).map("\n".join),
+        min_size=1,
+        max_size=5,
+    )
+)
+def test_texts_with_breaks_of_their_own_come_back_as_they_were(texts: list[str]) -> None:
+    """With nl=1 a line without recipients goes on with the text before, whatever stands in it."""
+    written = "\n".join(f"{A}:{text}" for text in texts)
+    assert [record.text for record in parse_list(written, nl=True)] == [text.rstrip("\n") for text in texts]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet=st.sampled_from("79,G:;|\n x"), max_size=200), st.booleans(), st.integers(1, 5))
+def test_no_more_records_come_than_are_allowed(text: str, nl: bool, most: int) -> None:
+    """The bound holds for every way to write many recipients."""
+    try:
+        assert len(parse_list(text, nl, most)) <= most
+    except Refused as refused:
+        assert refused.reason is Reason.BAD_PARAMETERS
