@@ -125,6 +125,9 @@ def test_carriers_and_routes_are_made_changed_and_removed(shop: Any) -> None:
     assert shop.ask("carrier", "set", "acme", "links=2")["settings"] == {"host": "h", "rate": 5.0, "links": 2}
     shown = shop.tell("carrier", "show", "acme") + shop.tell("carrier", "list") + str(shop.ask("carrier", "list"))
     assert "h:2775" in shown and "carrier-pass" not in shown
+    shop.tell("carrier", "set", "acme", "links_most=4", "window=50", "window_most=500")
+    listed = shop.tell("carrier", "list")
+    assert "2-4" in listed and "50-500" in listed
     assert "say what to change" in shop.fail(2, "carrier", "set", "acme")
     shop.tell("route", "create", "russia", "--carrier", "acme", "--priority", "-1", "countries=ru")
     assert "no carrier" in shop.fail(1, "route", "create", "x", "--carrier", "none")
