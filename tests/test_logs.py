@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import hashlib
+import html
 import io
 import json
 import logging
@@ -10,7 +11,7 @@ import re
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
@@ -37,18 +38,23 @@ SECRETS = (PASSWORD, WRONG, KEY, WRONG_KEY, TEXT, INBOUND, URL_PASSWORD, "918273
 
 def spellings(secret: str) -> set[str]:
     """A secret as it may show up: plain, percent-encoded, escaped, in bytes, as hex, base64 or hash."""
-    found = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], ascii(secret)[1:-1]}
-    for charset in ("utf-8", "cp1251", "utf-16-be", "latin-1"):
+    found = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], ascii(secret)[1:-1], html.escape(secret)}
+    for charset in ("utf-8", "cp1251", "koi8-r", "utf-16-be", "utf-16-le", "latin-1"):
         data = secret.encode(charset, "ignore")
         if len(data) >= len(secret):
-            found |= {quote(data), quote_plus(data), repr(data)[2:-1], data.hex(), base64.b64encode(data).decode()}
-            found |= {hashlib.md5(data).hexdigest(), hashlib.sha1(data).hexdigest(), hashlib.sha256(data).hexdigest()}
+            found |= {quote(data), quote(data, safe=""), quote_plus(data), repr(data)[2:-1], data.hex(), data.hex(" ")}
+            found |= {"".join(f"%{byte:02x}" for byte in data), "".join(f"\\x{byte:02x}" for byte in data)}
+            found |= {name(data).hexdigest() for name in (hashlib.md5, hashlib.sha1, hashlib.sha256)}
+            # Within something longer it may begin at any of three places of base64.
+            coded = [base64.b64encode(b"\0" * skip + data).decode()[(skip * 8 + 5) // 6 : -4] for skip in range(3)]
+            found |= {base64.b64encode(data).decode(), *(each for each in coded if len(each) > 8)}
     return {each for each in found if each}
 
 
-def find_leaks(log: str) -> list[str]:
+def find_leaks(log: str, secrets: Iterable[str] = SECRETS) -> list[str]:
+    """Spellings of secrets in a log, whatever their case."""
     lower = log.lower()
-    return [each for secret in SECRETS for each in spellings(secret) if each.lower() in lower]
+    return [each for secret in secrets for each in spellings(secret) if each.lower() in lower]
 
 
 @pytest.fixture
@@ -275,3 +281,19 @@ def test_a_store_that_is_away_is_one_line(lines: io.StringIO) -> None:
     assert len(written) == 2 and not [line for line in written if "raceback" in line]
     assert written[0].endswith('error status_failed error="the database has been away for more than 10 s"')
     assert json.loads(written[1])["error"] == "the database has been away for more than 10 s"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"GET /send?mes={quote('Жираф'.encode('cp1251')).lower()}",
+        f"mes={quote('x Жираф y')}",
+        f"pdu {('ab Жираф').encode('utf-16-be').hex().upper()}",
+        f"body {base64.b64encode(('{' + PASSWORD + '}').encode()).decode()}",
+        f"psw={hashlib.sha1(PASSWORD.encode()).hexdigest()}",
+        json.dumps({"mes": "Жираф"}),
+    ],
+)
+def test_search_for_secrets_finds_them(line: str) -> None:
+    """A search that finds nothing anywhere would let everything pass."""
+    assert find_leaks(line) != []
