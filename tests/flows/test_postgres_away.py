@@ -118,6 +118,28 @@ def test_a_database_that_stays_away_is_a_clear_refusal(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_a_program_can_be_ended_while_its_database_is_away(tmp_path: Path) -> None:
+    """What it could not store is found out at the next start; nobody has to kill it."""
+
+    async def story() -> None:
+        async with postgres() as own, Carrier() as carrier:
+            program = Program(tmp_path, database=own.url, environment={"HELIOGRAPH_STORE_PATIENCE_S": str(PATIENCE_S)})
+            await prepare(own.url, program.data, carrier.port)
+            async with program:
+                assert "id" in await program.send(phones="79161234500", mes="before")
+                await drained(own.url, carrier)
+                await asyncio.to_thread(own.kill)
+                assert await program.send(phones="79161234501", mes="away") == CROWDED
+                assert await program.stop() == 0
+                await asyncio.to_thread(own.start)
+                await program.start()
+                assert await accepts(program)
+                await drained(own.url, carrier)
+            assert carrier.taken == {"before": 1, "back": 1}
+
+    asyncio.run(story())
+
+
 async def accepts(program: Program) -> bool:
     """Whether a text is accepted again."""
     return "id" in await program.send(phones="79161234599", mes="back")
