@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, cast
 
 from heliograph.api.request import Answer, Response, Stream
 from heliograph.gateways.http_answer import LAST_CHUNK, chunk, render, stream_head
-from heliograph.gateways.http_proxied import ProxiedReader
 from heliograph.gateways.http_reader import BUSY, TOO_SLOW, Exchange, RequestReader
 
 if TYPE_CHECKING:
     from heliograph.gateways.http import HttpDoor
+    from heliograph.gateways.tls_handshake import TlsHandshake
 
 log = logging.getLogger("heliograph.gateways.http")
 
@@ -29,8 +29,9 @@ class HttpConnection(asyncio.Protocol):
     _reader: RequestReader
     _transport: asyncio.Transport | None
 
-    def __init__(self, door: "HttpDoor") -> None:
+    def __init__(self, door: "HttpDoor", handshake: "TlsHandshake | None" = None) -> None:
         self._door = door
+        self._handshake = handshake  # whose place it takes
         self._transport = None
         self._secure = False
         self._current: Exchange | None = None
@@ -52,8 +53,9 @@ class HttpConnection(asyncio.Protocol):
         door = self._door
         address, trusted = door.judge(transport.get_extra_info("peername"))
         self._secure = transport.get_extra_info("sslcontext") is not None
-        kind = ProxiedReader if trusted else RequestReader
-        self._reader = kind(door, address, trusted, self._secure)
+        self._reader = RequestReader(door, address, trusted, self._secure)
+        if self._handshake is not None:
+            door.release(self._handshake)
         if not door.admit(self, "" if trusted else address):
             transport.write(render(BUSY, "1.1", False, False))
             self._close(linger=False)

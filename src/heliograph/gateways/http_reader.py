@@ -79,7 +79,8 @@ class RequestReader:
         self.ready: deque[Exchange] = deque()
         self.deaf = False
         self.complete = 0  # requests read so far
-        self.source = source_of(peer)  # whose share of the door it is
+        # Whose share of the door it is: behind a trusted proxy, of the client of the latest request.
+        self.source = "" if trusted else source_of(peer)
         self.since = 0.0  # the door's time when the unfinished head, or this part of the body, began
         self._began = 0.0  # and when the body did
         self.in_body = False
@@ -152,6 +153,9 @@ class RequestReader:
         """Forgets an unfinished request and the parser, which refers back to this object."""
         self.deaf = True
         self._take_body()
+        if self._trusted:
+            self._door.shares.give(self.source)
+            self.source = ""
         del self._parser
 
     def _keep_head(self, data: bytes, alone: bool) -> None:
@@ -243,6 +247,25 @@ class RequestReader:
             self.refuse(HEAD_TOO_LARGE)
         elif b"content-length" in headers or b"transfer-encoding" in headers:
             self._begin_body(headers)
+        if self._trusted and not self.deaf:
+            self._count_client(headers)
+
+    def _count_client(self, headers: dict[bytes, bytes]) -> None:
+        """Behind a trusted proxy: a head that makes its client hold more than his share of connections is refused.
+
+        He is known with the head, so a body that comes slowly is counted from its beginning. A request of the proxy's
+        own (no client is named) counts for nobody.
+        """
+        shares = self._door.shares
+        client, _ = self._door.proxies.resolve(self._peer, self._secure, headers)
+        source = "" if client == self._peer else source_of(client)
+        if source == self.source:
+            return
+        shares.give(self.source)
+        self.source = source if shares.take(source) else ""
+        if self.source != source:
+            self._door.turned_away += 1
+            self.refuse(BUSY)
 
     def _head_size(self) -> int:
         # ": " and the line end are 4 bytes a header.

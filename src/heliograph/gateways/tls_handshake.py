@@ -92,7 +92,7 @@ class TlsHandshake:
         limits = self._door.limits
         try:
             await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: SecureConnection(self._door, self),
+                lambda: HttpConnection(self._door, self),
                 self._socket,
                 ssl=context,
                 ssl_handshake_timeout=limits.head_s,
@@ -117,15 +117,3 @@ class TlsHandshake:
         """Ends the handshake."""
         if self.task is not None:
             self.task.cancel()
-
-
-class SecureConnection(HttpConnection):
-    """A connection whose handshake is done: it takes over the place of that."""
-
-    def __init__(self, door: "HttpDoor", handshake: TlsHandshake) -> None:
-        super().__init__(door)
-        self._handshake = handshake
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._door.release(self._handshake)
-        super().connection_made(transport)
