@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import uvloop
+from native.compile import code
 
 ROOT = Path(__file__).resolve().parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -21,9 +22,9 @@ STOP_S = 40.0
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without anybody's settings of Heliograph, with this repository's code in front."""
+    """This process's environment without anybody's settings of Heliograph, with this repository's code (compiled, if it is) in front."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
-    return own | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}"} | dict(extra or {})
+    return own | {"PYTHONPATH": f"{ROOT}{os.pathsep}{code()}"} | dict(extra or {})
 
 
 class Child:

@@ -8,6 +8,7 @@ under the Python of .venv.
 import asyncio
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ sys.path[1:1] = [str(ROOT), str(ROOT / "src")]
 
 from bench.preparation import BULK, PASSWORD, SERVER_ENVIRONMENT, fill_store, key_of  # noqa: E402
 from bench.stores import PostgresStores  # noqa: E402
+from native.compile import code  # noqa: E402
 
 
 class Driver(Peer):
@@ -43,7 +45,8 @@ class Driver(Peer):
         asyncio.run(fill_store(data, self.database, carrier_port=CARRIER, callback_url=url, window=self.window))
         argv = [PYTHON, "-m", "heliograph", "serve", "--http", f"127.0.0.1:{PORT}", "--data", str(data)]
         argv += ["--database", self.database]
-        env = SERVER_ENVIRONMENT | {"PYTHONPATH": str(ROOT / "src")}
+        subprocess.run([str(ROOT / "dev"), "build"], check=False)
+        env = SERVER_ENVIRONMENT | {"PYTHONPATH": str(code())}
         self.procs = {"server": Proc(argv, self.path("server.log"), env=env, cwd=self.state)}
 
     @property

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.fakes.api import ALEX, NOW_MS, FakeCredentials, House
 
 from heliograph.api.app import discover
+from heliograph.api.call import Call, fingerprint, write_id
 from heliograph.api.inputs import Flag, Integer, Parameter
-from heliograph.api.operation import Call, Operation, Pace, fingerprint, write_id
+from heliograph.api.operation import Operation, Pace
 from heliograph.api.operations import balance, send, status
 from heliograph.api.reference import pages
 from heliograph.api.request import Request, Response

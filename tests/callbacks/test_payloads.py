@@ -12,7 +12,13 @@ from heliograph.services.callbacks import Callback
 
 AT = 1_790_000_000_000  # 21.09.2026 17:13:20 in Moscow
 ACCOUNT = Account(1, "shop", "RUR", 0, 1, Settings())
-CALLBACK = Callback(id=5, int_id=9, account_id=1, status=1, err=0, at_ms=AT, due_ms=AT)
+
+
+def news(status: int = 1, err: int = 0) -> Callback:
+    return Callback(id=5, int_id=9, account_id=1, status=status, err=err, at_ms=AT, due_ms=AT)
+
+
+CALLBACK = news()
 MESSAGE = Message(
     9, 1, "17", "79161234567", "8916", 0, 0, "Shop", "hello", "", 2, 31_000, "25001", 1, 0, AT, AT, AT, AT, 1, 1, 1, 1
 )
@@ -32,7 +38,7 @@ def test_delivered_text_in_full() -> None:
 
 def test_failed_text_with_error_comment_and_zone() -> None:
     """err only when there is one; the account's zone; letters in windows-1251; our own flags stay inside."""
-    callback = msgspec.structs.replace(CALLBACK, status=20, err=6)
+    callback = news(status=20, err=6)
     account = msgspec.structs.replace(ACCOUNT, settings=Settings(tz="+5:30"))
     message = changed(
         id="order-7",
@@ -58,7 +64,7 @@ def test_number_query_carries_what_was_found() -> None:
 @pytest.mark.parametrize("phone", ["не номер", "1&status=1", "+7 (916)", "a=b#c"])
 def test_bad_number_cannot_break_the_form(phone: str) -> None:
     """A refused recipient is told as it was typed; it must not stop the sender nor forge a field."""
-    body = render(msgspec.structs.replace(CALLBACK, status=22, err=249), changed(phone=phone), ACCOUNT)
+    body = render(news(status=22, err=249), changed(phone=phone), ACCOUNT)
     assert body.count(b"&status=") == 1 and body.startswith(b"id=17&phone=") and b" " not in body
 
 

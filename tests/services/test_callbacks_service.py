@@ -16,6 +16,10 @@ both = pytest.mark.parametrize("backend", BACKENDS)
 FAR = 2**62
 
 
+def ids(callbacks: list[Callback]) -> list[int]:
+    return [callback.id for callback in callbacks]
+
+
 async def news(house: House, ref: str = "a1", status: int = 1) -> Callback:
     """One row of news of a text that ended."""
     message = await house.sent(ref, text=ref)
@@ -31,8 +35,8 @@ def test_news_is_read_in_order_and_when_due(backend: str, tmp_path: Path) -> Non
         async with open_house(backend, tmp_path, callback_url=HANDLER) as house:
             first, second = await news(house, "a"), await news(house, "b", 20)
             assert (first.status, first.err, second.status, second.err) == (1, 0, 20, 6) and first.id < second.id
-            assert await house.callbacks.read_due(NOW, 0, 1) == [first]
-            assert await house.callbacks.read_due(NOW, first.id, 9) == [second]
+            assert ids(await house.callbacks.read_due(NOW, 0, 1)) == [first.id]
+            assert ids(await house.callbacks.read_due(NOW, first.id, 9)) == [second.id]
             assert await house.callbacks.read_due(NOW - 1, 0, 9) == []
             assert await house.callbacks.next_due(NOW - 1) == NOW and await house.callbacks.next_due(NOW) is None
             assert house.callbacks.find_account(first) == house.account
@@ -60,7 +64,8 @@ def test_told_news_is_gone_and_failed_news_comes_again_after_four_minutes(backen
                 assert (failing.id, failing.tries, failing.due_ms) == (id_, number, now)
             await house.desk.batch.settle()
             assert stored == ["told"] and await house.callbacks.read_due(now - 1, 0, 9) == []
-            assert await house.callbacks.read_due(now, 0, 9) == [failing]
+            (found,) = await house.callbacks.read_due(now, 0, 9)
+            assert (found.id, found.tries, found.due_ms) == (failing.id, 49, now)
             assert house.callbacks.record(failing, False, "500", now) is None
             await house.desk.batch.settle()
             assert await house.callbacks.read_due(FAR, 0, 9) == []

@@ -456,7 +456,7 @@ def test_request_whose_commit_is_in_doubt_is_not_taken_twice(tmp_path: Path) -> 
             assert await house.send(PHONE, OTHER) == Refusal(Reason.REPEATED_REQUEST)
             assert (await house.send(PHONE)).reason == Reason.DUPLICATE  # type: ignore[union-attr]
             house.db.fault = Lost("away")
-            assert await house.send(PHONE, text="another") == Refusal(Reason.NOT_POSSIBLE)
+            assert await house.send(PHONE, text="another") == Refusal(Reason.STORE_FULL)
             house.db.fault = None
             assert isinstance(await house.send(PHONE, text="another"), Accepted)
             house.now += 60_000

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from heliograph.api import operations as room
+from heliograph.api.call import Call
 from heliograph.api.forms import ParamError, find_charset, split_fields
-from heliograph.api.operation import Call, Operation, Services
+from heliograph.api.operation import Operation, Services
 from heliograph.api.params import Params, decode
 from heliograph.api.refusals import describe
 from heliograph.api.render import render, respond

@@ -190,8 +190,8 @@ def _compile_sections(sections: Sections, fmt: int) -> _Render:
 
 _BREAKS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 # Characters that XML 1.0 cannot hold even when escaped (section 2.2); a form feed is in the GSM alphabet.
-_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_NEEDS_XML = re.compile('[&<>"\x00-\x1f\ud800-\udfff\ufffe\uffff]')
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NEEDS_XML = re.compile(r'[&<>"\x00-\x1f\ud800-\udfff\ufffe\uffff]')
 
 
 def escape_xml(value: object) -> str:

@@ -96,7 +96,7 @@ def read_submission(params: Params, account: Account, now_ms: int, client: str) 
     if 0 < when.send_ms <= now_ms and all(recipient.zone_min is None for recipient in recipients):
         when = replace(when, send_ms=0)
     period_s = _read_period(params)
-    sender = params.get("sender")
+    sender: str | None = params.get("sender")
     return Submission(
         recipients=recipients,
         kind=kind,

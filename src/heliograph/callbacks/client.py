@@ -10,8 +10,6 @@ import ssl
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
-import msgspec
-
 from heliograph.callbacks.addresses import Network, Resolver
 from heliograph.callbacks.answers import AnswerReader, BadAnswer
 from heliograph.callbacks.dialer import Dialer, explain
@@ -29,19 +27,27 @@ _LEAST = 2
 _SHARE = 4
 
 
-class Answer(msgspec.Struct, frozen=True, gc=False):
+class Answer:
     """How a request ended. `status` is the server's, or 0 when there was none; then `error` says why.
 
     With a status, `error` is empty or a note (a body that was cut off); the handler has answered all the same.
     `took_ms` counts from `post`.
     """
 
-    status: int
-    error: str
-    took_ms: int
+    __slots__ = ("error", "status", "took_ms")
+
+    def __init__(
+        self,
+        status: int,
+        error: str,
+        took_ms: int,
+    ) -> None:
+        self.status = status
+        self.error = error
+        self.took_ms = took_ms
 
 
-class NoRoom(RuntimeError):  # noqa: N818 (a condition in the caller's words)
+class NoRoom(Exception):  # noqa: N818 (a condition in the caller's words)
     """`post` was called although `room` was 0: a mistake of the caller."""
 
 

@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-
-import msgspec
+from typing import NamedTuple
 
 from heliograph.core.ranges import Country, RangeTable, load_countries, load_seed
 
@@ -29,7 +28,7 @@ _DROPPED = str.maketrans("", "", _PUNCTUATION)
 _SEPARATORS = re.compile(r"[,;\r\n]")
 
 
-class Correction(msgspec.Struct, frozen=True):
+class Correction(NamedTuple):
     """A number without a plus that begins with one of `starts` and has one of `lengths` digits loses `drop` digits and gains `add`.
 
     It applies only when the result is a possible number and, with `known`, when a table knows its operator or region.

@@ -1,8 +1,7 @@
 """From what the customer wrote to what is sent: comment, translit, cut, parts (order of spec sending 4.2; 6.2, 10.6)."""
 
 import re
-
-import msgspec
+from typing import NamedTuple
 
 from heliograph.core.messages import Kind
 from heliograph.core.reasons import Reason, Refused
@@ -14,7 +13,7 @@ MAX_TEXT = 1000  # characters of `mes` (spec sending 4.1), before translit and c
 _BYTES = re.compile(r"pid: (\d{1,3}), dcs: (\d{1,3})\Z")
 
 
-class Text(msgspec.Struct, frozen=True):
+class Text(NamedTuple):
     """A text ready to be priced and sent. ``text`` of a binary message is its payload in hex."""
 
     text: str

@@ -10,9 +10,7 @@ import logging
 import ssl as tls
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any
-
-import msgspec
+from typing import Any, NamedTuple
 
 from heliograph.api.request import App, Request, Response, Stream, plain
 from heliograph.core.sources import source_of
@@ -30,7 +28,7 @@ MAX_BODY = 10 * 1024 * 1024  # bytes; 50,000 recipients are 0.6 MB, the rest is 
 MAX_RECEIVING = 256 * 1024 * 1024  # bytes of bodies in the course of being received, all connections together
 
 
-class Limits(msgspec.Struct, frozen=True):
+class Limits(NamedTuple):
     """Time limits in seconds; each is noticed up to one `sweep_s` late."""
 
     head_s: float = 10.0  # from the first byte (on a new connection from its beginning) to the end of the head; TLS too
@@ -86,7 +84,7 @@ class HttpDoor:
         self.clock = clock
         self.now = 0.0  # the loop's time at the last sweep
         self.stopping = False
-        self._servers: list[asyncio.Server | TlsListener] = []
+        self._servers: list[Any] = []
         self._certificates: list[Certificate] = []
         self._looked = 0.0
         self._connections: dict[HttpConnection | TlsHandshake, str] = {}  # and for which source each is counted
@@ -106,7 +104,7 @@ class HttpDoor:
             self._sweep()
         if isinstance(ssl, Certificate):
             self._certificates.append(ssl)
-        server: asyncio.Server | TlsListener
+        server: Any  # uvloop's servers are not asyncio's
         if ssl is None:
             server = await loop.create_server(
                 lambda: HttpConnection(self), host, port, backlog=BACKLOG, reuse_address=True

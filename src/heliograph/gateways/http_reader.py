@@ -70,6 +70,9 @@ class RequestReader:
     After a refusal, or a request that asks for the connection's close, it is `deaf`: bytes are ignored.
     """
 
+    # The parser refers back to this object, so it goes when the connection does (native/README.md).
+    __deletable__ = ("_parser",)
+
     def __init__(self, door: "HttpDoor", peer: str, trusted: bool, secure: bool) -> None:
         self._door = door
         self._peer = peer

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
 from heliograph.core.messages import Message
 from heliograph.core.status import Err, Status, is_final, status_of
 from heliograph.services.desk import Desk, Row, move_row
@@ -32,13 +30,22 @@ class Answer(Protocol):
     def answered_ms(self) -> int: ...
 
 
-class Job(msgspec.Struct):
+class Job:
     """One message at a carrier: which parts were asked for, and what came back."""
 
-    message: Message
-    missing: tuple[int, ...] = ()
-    total: int = 0
-    answers: dict[int, Answer] = msgspec.field(default_factory=dict)
+    __slots__ = ("answers", "message", "missing", "total")
+
+    def __init__(
+        self,
+        message: Message,
+        missing: tuple[int, ...] = (),
+        total: int = 0,
+        answers: dict[int, Answer] | None = None,
+    ) -> None:
+        self.message = message
+        self.missing = missing
+        self.total = total
+        self.answers: dict[int, Answer] = {} if answers is None else answers
 
 
 Joined = Callable[[Message, int, str, int], None]

@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
 from heliograph.core.messages import Message
 from heliograph.store.database import Broken, Database, Step, StoreError, Unfit
 
@@ -49,7 +47,7 @@ CHARGE = "purses.charge"
 LINGER_S = 0.001
 
 
-class Change(msgspec.Struct):
+class Change:
     """One item of one verb: its rows, what it does to a balance, and whom to tell.
 
     ``amount`` is added to the account's balance (below zero: a charge); ``last_id`` raises its message sequence.
@@ -58,13 +56,25 @@ class Change(msgspec.Struct):
     with: nobody waits for its answer.
     """
 
-    rows: list[tuple[str, Row]]
-    done: Callable[[Exception | None], None]
-    account_id: int = 0
-    amount: int = 0
-    last_id: int = 0
-    message: Message | None = None
-    lazy: bool = False
+    __slots__ = ("account_id", "amount", "done", "last_id", "lazy", "message", "rows")
+
+    def __init__(
+        self,
+        rows: list[tuple[str, Row]],
+        done: Callable[[Exception | None], None],
+        account_id: int = 0,
+        amount: int = 0,
+        last_id: int = 0,
+        message: Message | None = None,
+        lazy: bool = False,
+    ) -> None:
+        self.rows = rows
+        self.done = done
+        self.account_id = account_id
+        self.amount = amount
+        self.last_id = last_id
+        self.message = message
+        self.lazy = lazy
 
 
 def assemble(changes: list[Change]) -> list[Step]:

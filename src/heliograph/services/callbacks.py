@@ -3,8 +3,6 @@
 import logging
 from collections.abc import Callable
 
-import msgspec
-
 from heliograph.core.accounts import Account
 from heliograph.core.messages import Message
 from heliograph.services.batch import Change
@@ -13,17 +11,30 @@ from heliograph.services.desk import Desk, Row, message_of
 log = logging.getLogger(__name__)
 
 
-class Callback(msgspec.Struct):
+class Callback:
     """One row of news; ``id`` stays the same on every repeat."""
 
-    id: int
-    int_id: int
-    account_id: int
-    status: int
-    err: int
-    at_ms: int
-    due_ms: int
-    tries: int = 0
+    __slots__ = ("account_id", "at_ms", "due_ms", "err", "id", "int_id", "status", "tries")
+
+    def __init__(
+        self,
+        id: int,
+        int_id: int,
+        account_id: int,
+        status: int,
+        err: int,
+        at_ms: int,
+        due_ms: int,
+        tries: int = 0,
+    ) -> None:
+        self.id = id
+        self.int_id = int_id
+        self.account_id = account_id
+        self.status = status
+        self.err = err
+        self.at_ms = at_ms
+        self.due_ms = due_ms
+        self.tries = tries
 
 
 def callback_of(row: Row) -> Callback:

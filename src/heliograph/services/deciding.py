@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-import msgspec
-
 from heliograph.core.accounts import Account
 from heliograph.core.messages import Kind, Recipient, Submission
 from heliograph.core.ranges import Place
@@ -22,18 +20,32 @@ DAY_MS = 24 * HOUR_MS
 _SENDER = re.compile(r"\+?[0-9]{1,15}|[ -~]{1,11}")
 
 
-class Decision(msgspec.Struct):
+class Decision:
     """One recipient decided: ``reason`` None means it goes out, over ``route``, at ``due_ms``."""
 
-    given: str
-    phone: str
-    text: Text
-    sender: str
-    reason: Reason | None
-    mccmnc: str = "0"
-    cost: int = 0
-    route: Route | None = None
-    due_ms: int = 0
+    __slots__ = ("cost", "due_ms", "given", "mccmnc", "phone", "reason", "route", "sender", "text")
+
+    def __init__(
+        self,
+        given: str,
+        phone: str,
+        text: Text,
+        sender: str,
+        reason: Reason | None,
+        mccmnc: str = "0",
+        cost: int = 0,
+        route: Route | None = None,
+        due_ms: int = 0,
+    ) -> None:
+        self.given = given
+        self.phone = phone
+        self.text = text
+        self.sender = sender
+        self.reason = reason
+        self.mccmnc = mccmnc
+        self.cost = cost
+        self.route = route
+        self.due_ms = due_ms
 
     def refuse(self, reason: Reason) -> None:
         """It does not go out, so it costs nothing."""

@@ -2,8 +2,7 @@
 
 import ipaddress
 from functools import lru_cache
-
-import msgspec
+from typing import NamedTuple
 
 from heliograph.core.accounts import Account
 from heliograph.core.limits import Window
@@ -12,7 +11,7 @@ from heliograph.services.snapshot import Snapshots
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-class BanRules(msgspec.Struct, frozen=True):
+class BanRules(NamedTuple):
     """When an address is banned, and for how long (spec sending 9.2)."""
 
     logins: int = 5

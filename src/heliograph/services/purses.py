@@ -1,15 +1,22 @@
 """Balances in memory: what is committed and what is promised to batches under way (design section 8)."""
 
-import msgspec
 
-
-class Purse(msgspec.Struct):
+class Purse:
     """``committed`` is the balance on disk, ``moving`` what batches under way will add to it (charges are below zero)."""
 
-    committed: int
-    second: int
-    credit: int
-    moving: int = 0
+    __slots__ = ("committed", "credit", "moving", "second")
+
+    def __init__(
+        self,
+        committed: int,
+        second: int,
+        credit: int,
+        moving: int = 0,
+    ) -> None:
+        self.committed = committed
+        self.second = second
+        self.credit = credit
+        self.moving = moving
 
 
 class Purses:

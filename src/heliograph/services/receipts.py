@@ -40,19 +40,34 @@ class Report(Protocol):
     def hlr(self) -> dict[str, str] | None: ...
 
 
-class Orphan(msgspec.Struct):
+class Orphan:
     """A receipt that waits for its message."""
 
-    id: int
-    carrier_id: int
-    ref: str
-    phone: str
-    received_ms: int
-    status: int
-    err: int
-    detail: str
-    at_ms: int = 0
-    hlr: dict[str, str] | None = None
+    __slots__ = ("at_ms", "carrier_id", "detail", "err", "hlr", "id", "phone", "received_ms", "ref", "status")
+
+    def __init__(
+        self,
+        id: int,
+        carrier_id: int,
+        ref: str,
+        phone: str,
+        received_ms: int,
+        status: int,
+        err: int,
+        detail: str,
+        at_ms: int = 0,
+        hlr: dict[str, str] | None = None,
+    ) -> None:
+        self.id = id
+        self.carrier_id = carrier_id
+        self.ref = ref
+        self.phone = phone
+        self.received_ms = received_ms
+        self.status = status
+        self.err = err
+        self.detail = detail
+        self.at_ms = at_ms
+        self.hlr = hlr
 
 
 class Receipts:
@@ -394,14 +409,26 @@ def _found_row(message: Message, part: int, report: Report, now_ms: int) -> tupl
     return ("parts.add", (*place, message.started_ms, now_ms, "accepted", 0, state, err))
 
 
-class _Report(msgspec.Struct, frozen=True):
-    ref: str
-    phone: str
-    status: int
-    err: int
-    at_ms: int
-    detail: str
-    hlr: dict[str, str] | None = None
+class _Report:
+    __slots__ = ("at_ms", "detail", "err", "hlr", "phone", "ref", "status")
+
+    def __init__(
+        self,
+        ref: str,
+        phone: str,
+        status: int,
+        err: int,
+        at_ms: int,
+        detail: str,
+        hlr: dict[str, str] | None = None,
+    ) -> None:
+        self.ref = ref
+        self.phone = phone
+        self.status = status
+        self.err = err
+        self.at_ms = at_ms
+        self.detail = detail
+        self.hlr = hlr
 
 
 def _report(orphan: Orphan) -> _Report:

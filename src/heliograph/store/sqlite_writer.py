@@ -95,8 +95,8 @@ class Writer:
         self._queue: SimpleQueue[Write | Turn | None] = SimpleQueue()
         self._finished: deque[tuple[Done, list[list[Row]] | None, Exception | None]] = deque()
         self._telling = False
-        self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
-        self._thread.start()
+        self._worker = threading.Thread(target=self._serve, name="store-writer", daemon=True)
+        self._worker.start()
 
     # On the loop
 
@@ -107,7 +107,7 @@ class Writer:
     async def close(self) -> None:
         """Finish what was handed over and let go of the connection."""
         self._queue.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._worker.join)
         self._tell()
 
     def _tell(self) -> None:

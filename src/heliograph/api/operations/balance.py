@@ -1,7 +1,8 @@
 """balance: what is left (spec sending 13; spec clients 2.1 to 2.3)."""
 
+from heliograph.api.call import Call
 from heliograph.api.inputs import Flag
-from heliograph.api.operation import Call, Operation, Pace
+from heliograph.api.operation import Operation, Pace
 from heliograph.api.shapes import Field, Place, Record
 from heliograph.core.money import format_money
 

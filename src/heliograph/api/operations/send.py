@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from heliograph.api.call import Call, write_id
 from heliograph.api.inputs import Flag, Integer
-from heliograph.api.operation import Call, Operation, write_id
+from heliograph.api.operation import Operation
 from heliograph.api.shapes import Field, Place, Record, Rows, Sections, Type
 from heliograph.api.submissions import LATER, PARAMETERS, read_submission
 from heliograph.core.messages import Accepted, Quote, Verdict

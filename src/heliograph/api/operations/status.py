@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from heliograph.api.call import Call, write_id
 from heliograph.api.inputs import Flag, Integer, Parameter
-from heliograph.api.operation import Call, Operation, write_id
+from heliograph.api.operation import Operation
 from heliograph.api.shapes import ACK, Field, Record, Rows, Type
 from heliograph.api.submissions import read_id
 from heliograph.core.accounts import Settings

@@ -107,8 +107,8 @@ def encode_by_table(pdu: Pdu) -> bytes:
         return _HEADER.pack(length, pdu.command_id, pdu.status, pdu.sequence) + body
     except _BrokenError as error:
         raise PduError(error.reason, _header_of(pdu), error.answer) from None
-    except (struct.error, TypeError, AttributeError) as error:
-        raise PduError(f"bad header or optional field ({error})", _header_of(pdu), statuses.ESME_RINVPARLEN) from None
+    except (struct.error, TypeError, AttributeError) as bad:
+        raise PduError(f"bad header or optional field ({bad})", _header_of(pdu), statuses.ESME_RINVPARLEN) from None
 
 
 def check_lengths(pdu: Pdu) -> int:
