@@ -24,7 +24,7 @@ def test_connections_leave_descriptors_for_carriers_and_callbacks(
 ) -> None:
     """Whoever opens connections until there is no descriptor left must not stop what goes out."""
     script = SCRIPT.format(connections)
-    limited = f'ulimit -Hn {hard} && ulimit -Sn {soft} && exec "$0" -c "$1"'
+    limited = f'ulimit -Sn {soft} && ulimit -Hn {hard} && exec "$0" -c "$1"'
     run = subprocess.run(["bash", "-c", limited, sys.executable, script], capture_output=True, text=True, check=True)
     assert run.stdout.split() == [str(room), str(after)]
     assert ("open_files_limit_is_low" in run.stderr) == (room < connections)
