@@ -1,12 +1,12 @@
 """Carriers that are away, come and go, fall silent or talk nonsense: nothing is lost and nobody spins (design section 6B)."""
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.flows.processes import MOST_SHARE, cpu_s
 from tests.flows.rig import KEY, Carrier, Program, drained, prepare, read_books
 
 from heliograph.cli.drill_load import Load
@@ -18,8 +18,6 @@ TEXTS = 40
 WATCHED_S = 1.5
 # Each link tries anew after 0.1 s, then twice as long, so some five times in the time that is watched.
 MOST_CONNECTIONS = 30
-# A loop that spins takes all of a processor; what is done here takes some hundredths.
-MOST_SHARE = 0.5
 
 
 class Impostor:
@@ -69,12 +67,6 @@ async def say_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Closes at once."""
-
-
-def cpu_s(pid: int) -> float:
-    """Processor seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager

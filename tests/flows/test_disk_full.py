@@ -50,6 +50,8 @@ def test_a_full_disk_refuses_clearly_and_heals_by_itself(tmp_path: Path) -> None
                 limit(program.pid, size)  # smaller than the store and its log: nothing more can be written
                 refused = [await program.send(phones=f"791612345{n:02d}", mes=f"full {n}") for n in range(5)]
                 assert refused == [CROWDED] * 5
+                many = ",".join(str(79_160_000_000 + number) for number in range(500))
+                assert await program.send(phones=many, mes="all or none") == CROWDED
                 balance = await program.ask("balance")  # what only reads still works
                 assert float(balance.body) * 10_000 == MONEY - PRICE
                 limit(program.pid, resource.RLIM_INFINITY)
@@ -59,6 +61,7 @@ def test_a_full_disk_refuses_clearly_and_heals_by_itself(tmp_path: Path) -> None
                 await drained(url, carrier)
                 assert await program.stop() == 0
             books = await read_books(url)
+            assert "all or none" not in books.messages
             assert set(carrier.taken) == {"before", *(f"full {n}" for n in range(5))}
             assert set(carrier.taken.values()) == {1}
             assert len(books.messages) == 6

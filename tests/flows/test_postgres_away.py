@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 from tests.databases import start_postgres
+from tests.flows.processes import MOST_SHARE, cpu_s
 from tests.flows.rig import KEY, MONEY, PRICE, Carrier, Program, customer, drained, prepare, read_books, until
 
 from heliograph.cli.drill_load import Load
@@ -102,6 +103,9 @@ def test_a_database_that_stays_away_is_a_clear_refusal(tmp_path: Path) -> None:
                 assert float((await program.ask("balance")).body) > 0
                 await loading
                 assert seen.refused > 0
+                before = cpu_s(program.pid)
+                await asyncio.sleep(1.0)
+                assert cpu_s(program.pid) - before < 1.0 * MOST_SHARE
                 await asyncio.to_thread(own.start)
                 await until(lambda: accepts(program))
                 await drained(own.url, carrier)

@@ -1,7 +1,7 @@
 """The one batch of all verbs (services/batch.py), on both databases."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from tests.databases import BACKENDS, fresh_database
 from tests.house import Store
 
 from heliograph.services.batch import ORDER, Batch, Change, assemble
-from heliograph.store.database import Broken, Full, StoreError, Unfit
+from heliograph.store.database import Broken, Done, Full, Lost, Step, StoreError, Unfit
 
 both = pytest.mark.parametrize("backend", BACKENDS)
 
@@ -149,6 +149,29 @@ def test_full_store_fails_all_and_later_ones_work(tmp_path: Path) -> None:
             batch.add(Change([event(1)], told("later")))
             await batch.settle()
             assert told.errors["later"] is None
+
+    asyncio.run(story())
+
+
+def test_who_waits_behind_a_store_that_is_away_is_told(tmp_path: Path) -> None:
+    """One commit may wait for its database for minutes; those behind it are refused meanwhile, and it is not."""
+
+    async def story() -> None:
+        async with opened("sqlite", tmp_path) as (store, batch, told, _):
+            held: list[tuple[Sequence[Step], Done]] = []
+            write = store.write
+            store.write = lambda steps, done: held.append((steps, done))  # type: ignore[method-assign]
+            batch.add(Change([event(1)], told("first")))
+            await asyncio.sleep(0)
+            batch.add(Change([event(2)], told("second")))
+            batch.add(Change([event(3)], told("third"), lazy=True))
+            batch.give_back(Lost("away"))
+            assert (told.failed(), told.order, batch.waiting) == (["second", "third"], ["second", "third"], 1)
+            store.write = write  # type: ignore[method-assign]
+            store.write(*held[0])
+            batch.add(Change([event(4)], told("fourth")))
+            await batch.settle()
+            assert (told.errors["first"], told.errors["fourth"], len(held)) == (None, None, 1)
 
     asyncio.run(story())
 
