@@ -163,7 +163,7 @@ async def traced(url: str, trace: Path) -> AsyncIterator[None]:
         tracer.terminate()
         lines.append(await rest)
         await tracer.wait()
-        trace.write_bytes(b"".join(lines).replace(b"[pid ", b"").replace(b"] ", b" "))
+        trace.write_bytes(re.sub(rb"\[pid +(\d+)\] ", rb"\1 ", b"".join(lines)))
 
 
 def test_every_answer_waits_for_postgresql_and_that_for_its_disk(tmp_path: Path) -> None:
