@@ -83,7 +83,7 @@ MODULES = [
     "callbacks/payloads",
     "callbacks/sender",
     "callbacks/targets",
-    "delivery/carriers/smpp/answers",
+    "delivery/carriers/contract delivery/carriers/smpp/answers",
     "delivery/carriers/smpp/carrier",
     "delivery/carriers/smpp/connection",
     "delivery/carriers/smpp/inbound",

@@ -13,6 +13,7 @@ from typing import Any
 from tests.databases import fresh_database
 
 from heliograph.core.accounts import Account
+from heliograph.core.deliveries import Outcome, Receipt, What
 from heliograph.core.messages import Accepted, Message, Quote, Recipient, Submission
 from heliograph.core.money import SCALE
 from heliograph.core.reasons import Refusal
@@ -60,22 +61,14 @@ class Store:
         self._db.write(steps, done)
 
 
-class Answer:
+def Answer(what: str, ref: str = "", code: int = 0, err: int = 0, retry_ms: int = 0) -> Outcome:
     """What a carrier says to one part."""
-
-    def __init__(self, what: str, ref: str = "", code: int = 0, err: int = 0, retry_ms: int = 0) -> None:
-        self.what, self.ref, self.code, self.err, self.retry_ms = what, ref, code, err, retry_ms
-        self.link, self.sent_ms, self.answered_ms = "north-1", NOW, NOW
+    return Outcome(What(what), ref, code, err, retry_ms, "north-1", NOW, NOW)
 
 
-class Report:
+def Report(ref: str, status: int = 1, phone: str = PHONE, err: int = 0, hlr: dict[str, str] | None = None) -> Receipt:
     """A receipt."""
-
-    def __init__(
-        self, ref: str, status: int = 1, phone: str = PHONE, err: int = 0, hlr: dict[str, str] | None = None
-    ) -> None:
-        self.ref, self.status, self.phone, self.err, self.hlr = ref, status, phone, err, hlr
-        self.at_ms, self.detail = NOW, f"id:{ref} stat:{status}"
+    return Receipt(ref, phone, status, err, NOW, f"id:{ref} stat:{status}", hlr)
 
 
 class House:

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests import records
 
 from heliograph.callbacks.payloads import render
 from heliograph.core.accounts import Account, Settings
@@ -25,7 +26,7 @@ MESSAGE = Message(
 
 
 def changed(**more: object) -> Message:
-    return msgspec.structs.replace(MESSAGE, **more)
+    return records.changed(MESSAGE, **more)
 
 
 def test_delivered_text_in_full() -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import msgspec
+from tests.records import changed
 
 from heliograph.core.carriers import Carrier, Settings
 from heliograph.core.messages import Kind
@@ -26,7 +26,7 @@ Answer = Callable[[Session, Pdu], None]
 def unit(int_id: int = 1, text: str = "hello", **more: Any) -> Unit:
     """A message; the rest as given."""
     plain = Unit(int_id, PHONE, "Shop", text, Kind.SMS, 1, 0, 0)
-    return msgspec.structs.replace(plain, **more)
+    return changed(plain, **more)
 
 
 class Books:

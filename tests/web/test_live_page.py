@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
+from tests.records import changed as replace
 from tests.web.live_house import HINTS, OWN, House, open_house
 
 from heliograph.api.request import Request, Stream

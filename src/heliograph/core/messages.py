@@ -4,6 +4,8 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
+from heliograph.core.message import Message as Message
+
 
 class Kind(IntEnum):
     """Type numbers of the reference API (spec sending 6.1); 13 to 15 are our suggestion there."""
@@ -117,49 +119,6 @@ class Accepted(msgspec.Struct, frozen=True):
     balance: int
     verdicts: tuple[Verdict, ...]
     test: bool = False
-
-
-class Message(msgspec.Struct, gc=False):
-    """One text to one recipient, as stored and as it lives in memory while it moves.
-
-    ``text`` is what was sent after translit and cutting (hex for binary kinds); ``tried`` are the carriers
-    that had it; ``part_states`` are (status, err) of each part of the current try. Not frozen: it is the
-    one thing that moves, and only the services move it. It can be in no reference cycle, so the garbage collector
-    need not walk over the tens of thousands that are in memory.
-    """
-
-    int_id: int
-    account_id: int
-    id: str
-    phone: str
-    given: str
-    kind: int
-    flags: int
-    sender: str
-    text: str
-    comment: str
-    parts: int
-    cost: int
-    mccmnc: str
-    status: int
-    err: int
-    send_ms: int
-    created_ms: int
-    changed_ms: int
-    expires_ms: int
-    lane: int
-    route_id: int
-    carrier_id: int
-    door: int
-    fingerprint: int = 0
-    refunded: int = 0
-    extra: str = ""
-    tries: int = 0
-    tried: tuple[int, ...] = ()
-    part_states: list[tuple[int, int]] = msgspec.field(default_factory=list)
-    refs: dict[int, str] = msgspec.field(default_factory=dict)
-    pending: int = 0
-    started_ms: int = 0
 
 
 class Extra(msgspec.Struct, frozen=True, omit_defaults=True):

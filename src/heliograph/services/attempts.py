@@ -1,33 +1,12 @@
 """What carriers answered: one transaction holds the attempt, the status, the queue row gone or moved on, and the refund (design section 6B)."""
 
 from collections.abc import Callable
-from typing import Protocol
 
+from heliograph.core.deliveries import Outcome, What
 from heliograph.core.messages import Message
 from heliograph.core.status import Err, Status, is_final, status_of
 from heliograph.services.desk import Desk, Row, move_row
 from heliograph.services.dispatch import Dispatch, end_rows, event_row, reroute_rows
-
-
-class Answer(Protocol):
-    """The outcome of one part, as a carrier tells it (delivery/carriers/contract.py)."""
-
-    @property
-    def what(self) -> str: ...  # accepted, later, refused, unsure
-    @property
-    def ref(self) -> str: ...
-    @property
-    def code(self) -> int: ...
-    @property
-    def err(self) -> int: ...
-    @property
-    def retry_ms(self) -> int: ...
-    @property
-    def link(self) -> str: ...
-    @property
-    def sent_ms(self) -> int: ...
-    @property
-    def answered_ms(self) -> int: ...
 
 
 class Job:
@@ -40,12 +19,12 @@ class Job:
         message: Message,
         missing: tuple[int, ...] = (),
         total: int = 0,
-        answers: dict[int, Answer] | None = None,
+        answers: dict[int, Outcome] | None = None,
     ) -> None:
         self.message = message
         self.missing = missing
         self.total = total
-        self.answers: dict[int, Answer] = {} if answers is None else answers
+        self.answers: dict[int, Outcome] = {} if answers is None else answers
 
 
 Joined = Callable[[Message, int, str, int], None]
@@ -73,7 +52,7 @@ class Attempts:
         # Told of each text that has become unsure: its receipt may have come already.
         self.doubted: Callable[[Message, int], None] = _no_doubt
 
-    def record(self, job: Job, part: int, total: int, answer: Answer, now_ms: int) -> None:
+    def record(self, job: Job, part: int, total: int, answer: Outcome, now_ms: int) -> None:
         """Take the outcome of one part; the last one of a try decides what becomes of the message."""
         message, since_ms = job.message, job.message.started_ms
         if not job.total:
@@ -82,7 +61,7 @@ class Attempts:
                 message.part_states.clear()
             message.part_states.extend([(int(Status.WAITING), 0)] * (total - len(message.part_states)))
         job.answers[part] = answer
-        if answer.what == "accepted":
+        if answer.what is What.ACCEPTED:
             if message.part_states[part - 1][0] == Status.WAITING:
                 message.part_states[part - 1] = (Status.SENT, 0)
             if answer.ref:
@@ -93,26 +72,36 @@ class Attempts:
             self._desk.keep(message, rows)
         else:
             self._decide(job, rows, now_ms)
-        if answer.what == "accepted" and answer.ref:
+        if answer.what is What.ACCEPTED and answer.ref:
             self.learned(message, part, answer.ref, since_ms)
 
     def _decide(self, job: Job, rows: list[tuple[str, Row]], now_ms: int) -> None:
         """All asked parts are answered. Doubt weighs most, then refusal, then another try."""
-        whats = {answer.what for answer in job.answers.values()}
+        answers = list(job.answers.values())
         if is_final(job.message.status):  # the receipt of another part, or of another carrier, ended it meanwhile
             self._over(job, rows)
-        elif whats == {"accepted"} and missing_of(job.message):
+            return
+        unsure, later = False, False
+        refused: Outcome | None = None
+        for answer in answers:
+            what = answer.what
+            if what is What.UNSURE:
+                unsure = True
+            elif what is What.REFUSED:
+                refused = refused or answer
+            elif what is What.LATER:
+                later = True
+        if unsure:
+            self._unsure(job, rows, now_ms)
+        elif refused is not None:
+            self._refused(job, rows, refused, now_ms)
+        elif later:
+            self._later(job, rows, now_ms)
+        elif missing_of(job.message):
             # The carrier makes more parts of it than were known when the missing ones were asked for.
             self._repeat(job.message, rows, now_ms, now_ms)
-        elif whats == {"accepted"}:
-            self._sent(job, rows, now_ms)
-        elif "unsure" in whats:
-            self._unsure(job, rows, now_ms)
-        elif "refused" in whats:
-            refused = next(answer for answer in job.answers.values() if answer.what == "refused")
-            self._refused(job, rows, refused, now_ms)
         else:
-            self._later(job, rows, now_ms)
+            self._sent(job, rows, now_ms)
 
     def _over(self, job: Job, rows: list[tuple[str, Row]]) -> None:
         job.message.started_ms = 0
@@ -146,7 +135,7 @@ class Attempts:
     def _later(self, job: Job, rows: list[tuple[str, Row]], now_ms: int) -> None:
         """A temporary refusal: the parts that are missing go again after a pause, unless it was tried often enough."""
         message = job.message
-        waits = [answer for answer in job.answers.values() if answer.what == "later"]
+        waits = [answer for answer in job.answers.values() if answer.what is What.LATER]
         # Pauses of a link that went down before the part was written (retry 0, no code) do not count as tries.
         if all(answer.code == 0 for answer in waits):
             message.tries -= 1
@@ -172,7 +161,7 @@ class Attempts:
         rows.append(move_row(message))
         self._desk.keep(message, rows, stored=lambda: self.again(message, due_ms))
 
-    def _refused(self, job: Job, rows: list[tuple[str, Row]], answer: Answer, now_ms: int) -> None:
+    def _refused(self, job: Job, rows: list[tuple[str, Row]], answer: Outcome, now_ms: int) -> None:
         """Refused for good here: the next route, when no part of it went out; otherwise the end."""
         message, desk = job.message, self._desk
         if any(state[0] != Status.WAITING for state in message.part_states):
@@ -205,7 +194,7 @@ class Attempts:
         self.over(message)
 
 
-def part_row(message: Message, part: int, answer: Answer) -> tuple[str, Row]:
+def part_row(message: Message, part: int, answer: Outcome) -> tuple[str, Row]:
     """The row of one part's answer. Its own status is filled by its receipt."""
     status = message.part_states[part - 1][0]
     return (
@@ -219,7 +208,7 @@ def part_row(message: Message, part: int, answer: Answer) -> tuple[str, Row]:
             answer.link,
             answer.sent_ms,
             answer.answered_ms,
-            str(answer.what),
+            answer.what.value,
             answer.code,
             status,
             answer.err,

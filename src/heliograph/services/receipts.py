@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from typing import Protocol
 
 import msgspec
 
+from heliograph.core.deliveries import Receipt
 from heliograph.core.messages import Extra, Message, decode_extra, encode_extra
 from heliograph.core.references import MOST, NOTATIONS, spell
 from heliograph.core.status import Status, combine, is_final, may_move
@@ -19,25 +19,6 @@ log = logging.getLogger(__name__)
 
 Settle = Callable[[bool], None]
 EARLY_KEPT = 100_000  # receipts without a message kept in memory for joining; all are in the store as well
-
-
-class Report(Protocol):
-    """A receipt as a carrier tells it (delivery/carriers/contract.py)."""
-
-    @property
-    def ref(self) -> str: ...
-    @property
-    def phone(self) -> str: ...
-    @property
-    def status(self) -> int: ...
-    @property
-    def err(self) -> int: ...
-    @property
-    def at_ms(self) -> int: ...
-    @property
-    def detail(self) -> str: ...
-    @property
-    def hlr(self) -> dict[str, str] | None: ...
 
 
 class Orphan:
@@ -81,7 +62,7 @@ class Receipts:
         self._orphans: dict[int, Orphan] = {}
         self._by_ref: dict[tuple[int, str], list[Orphan]] = {}
         self._by_phone: dict[tuple[int, str], list[Orphan]] = {}
-        self._missed: list[tuple[int, Report, Settle, int]] = []
+        self._missed: list[tuple[int, Receipt, Settle, int]] = []
         self._looking: asyncio.Task[None] | None = None
         self.rerouted: Callable[[Message], None] = _nobody
         self.matched = self.kept = self.joined = 0
@@ -103,7 +84,7 @@ class Receipts:
             for message in list(messages):
                 self._join_unsure(message, now_ms)
 
-    def record(self, carrier_id: int, report: Report, settle: Settle, now_ms: int) -> None:
+    def record(self, carrier_id: int, report: Receipt, settle: Settle, now_ms: int) -> None:
         """Take a receipt; ``settle(True)`` once it is on disk, matched or kept."""
         found = self._find(carrier_id, report)
         if found is not None:
@@ -113,7 +94,7 @@ class Receipts:
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._look())
 
-    def _find(self, carrier_id: int, report: Report) -> tuple[Message, int] | None:
+    def _find(self, carrier_id: int, report: Receipt) -> tuple[Message, int] | None:
         """The message and part among those in memory."""
         fit = self._fits.get(carrier_id)
         if fit is not None:
@@ -131,7 +112,7 @@ class Receipts:
             return place
         return found.get("same")
 
-    def _recall(self, carrier_id: int, ref: str, report: Report) -> tuple[Message, int] | None:
+    def _recall(self, carrier_id: int, ref: str, report: Receipt) -> tuple[Message, int] | None:
         """The part that has this id; carriers reuse ids, so its number must agree."""
         place = self._desk.refs.get((carrier_id, ref))
         message = self._desk.messages.get(place[0]) if place else None
@@ -159,7 +140,7 @@ class Receipts:
         while self._looking is not None:
             await asyncio.wait([self._looking])
 
-    async def _look_for(self, carrier_id: int, report: Report, settle: Settle, now_ms: int) -> None:
+    async def _look_for(self, carrier_id: int, report: Receipt, settle: Settle, now_ms: int) -> None:
         found = self._find(carrier_id, report)
         why = "no message has this id"
         if found is None and report.ref:
@@ -195,7 +176,7 @@ class Receipts:
             await self._dispatch.load_parts(message)
         return message
 
-    def _find_unsure(self, carrier_id: int, report: Report) -> tuple[Message, int] | None:
+    def _find_unsure(self, carrier_id: int, report: Receipt) -> tuple[Message, int] | None:
         """A text that was written but never answered is found by its number, when only one such text went there."""
         doubtful = self._dispatch.unsure.get((carrier_id, report.phone), [])
         if len(doubtful) != 1:
@@ -211,7 +192,9 @@ class Receipts:
         return None
 
     # -- those that match ---------------------------------------------------------
-    def _apply(self, carrier_id: int, message: Message, part: int, report: Report, settle: Settle, now_ms: int) -> None:
+    def _apply(
+        self, carrier_id: int, message: Message, part: int, report: Receipt, settle: Settle, now_ms: int
+    ) -> None:
         """Step the part and the message by the table of core/status.py and write everything at once."""
         self.matched += 1
         detail = f"part {part}: {report.detail}" if message.parts > 1 else report.detail
@@ -232,7 +215,7 @@ class Receipts:
         self._move(message, status, err, rows, settle, now_ms)
 
     @staticmethod
-    def _step_part(message: Message, part: int, report: Report) -> list[tuple[str, Row]]:
+    def _step_part(message: Message, part: int, report: Receipt) -> list[tuple[str, Row]]:
         if not message.part_states:
             message.part_states = [(message.status, message.err)] * max(message.parts, part)
         if part > len(message.part_states):
@@ -312,7 +295,7 @@ class Receipts:
         self._desk.keep(message, rows, amount, stored, lambda: tell(False))
 
     # -- those that match nothing ---------------------------------------------------
-    def _orphan(self, carrier_id: int, report: Report, settle: Settle, why: str, now_ms: int) -> None:
+    def _orphan(self, carrier_id: int, report: Receipt, settle: Settle, why: str, now_ms: int) -> None:
         orphan = Orphan(
             id=self._desk.take_orphan(),
             carrier_id=carrier_id,
@@ -402,37 +385,15 @@ def choose(fitting: Collection[str], fit: str | None) -> str | None:
     return "same" if "same" in fitting else None
 
 
-def _found_row(message: Message, part: int, report: Report, now_ms: int) -> tuple[str, Row]:
+def _found_row(message: Message, part: int, report: Receipt, now_ms: int) -> tuple[str, Row]:
     """The row of a part whose id was learned from its receipt alone, so that the next receipt finds it."""
     state, err = message.part_states[part - 1]
     place = (message.int_id, max(message.tries, 1), part, message.carrier_id, report.ref, "")
     return ("parts.add", (*place, message.started_ms, now_ms, "accepted", 0, state, err))
 
 
-class _Report:
-    __slots__ = ("at_ms", "detail", "err", "hlr", "phone", "ref", "status")
-
-    def __init__(
-        self,
-        ref: str,
-        phone: str,
-        status: int,
-        err: int,
-        at_ms: int,
-        detail: str,
-        hlr: dict[str, str] | None = None,
-    ) -> None:
-        self.ref = ref
-        self.phone = phone
-        self.status = status
-        self.err = err
-        self.at_ms = at_ms
-        self.detail = detail
-        self.hlr = hlr
-
-
-def _report(orphan: Orphan) -> _Report:
-    return _Report(orphan.ref, orphan.phone, orphan.status, orphan.err, orphan.at_ms, orphan.detail, orphan.hlr)
+def _report(orphan: Orphan) -> Receipt:
+    return Receipt(orphan.ref, orphan.phone, orphan.status, orphan.err, orphan.at_ms, orphan.detail, orphan.hlr)
 
 
 def _settled(stored: bool) -> None:

@@ -1,79 +1,70 @@
 """The carrier contract: what the dispatcher asks of a carrier and what a carrier tells it (design section 6, flows B and C)."""
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Protocol
 
-import msgspec
-
 from heliograph.core.carriers import Carrier
+from heliograph.core.deliveries import Outcome as Outcome
+from heliograph.core.deliveries import Receipt as Receipt
+from heliograph.core.deliveries import What as What
 
 
-class What(StrEnum):
-    """How one part ended at the carrier."""
-
-    ACCEPTED = "accepted"
-    LATER = "later"
-    REFUSED = "refused"
-    UNSURE = "unsure"
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """The answer to one part: the carrier's id, or why not. ``retry_ms`` is the pause before another try (later only)."""
-
-    what: What
-    ref: str = ""
-    code: int = 0
-    err: int = 0
-    retry_ms: int = 0
-    link: str = ""
-    sent_ms: int = 0
-    answered_ms: int = 0
-
-
-class Unit(msgspec.Struct, frozen=True):
+class Unit:
     """One message as a carrier gets it. ``missing`` names the parts (from 1) that are still to go, empty: all."""
 
-    int_id: int
-    phone: str
-    sender: str
-    text: str
-    kind: int
-    lane: int
-    send_ms: int
-    expires_ms: int
-    pid: int | None = None
-    dcs: int | None = None
-    missing: tuple[int, ...] = ()
+    __slots__ = ("dcs", "expires_ms", "int_id", "kind", "lane", "missing", "phone", "pid", "send_ms", "sender", "text")
+
+    def __init__(
+        self,
+        int_id: int,
+        phone: str,
+        sender: str,
+        text: str,
+        kind: int,
+        lane: int,
+        send_ms: int,
+        expires_ms: int,
+        pid: int | None = None,
+        dcs: int | None = None,
+        missing: tuple[int, ...] = (),
+    ) -> None:
+        self.int_id = int_id
+        self.phone = phone
+        self.sender = sender
+        self.text = text
+        self.kind = kind
+        self.lane = lane
+        self.send_ms = send_ms
+        self.expires_ms = expires_ms
+        self.pid = pid
+        self.dcs = dcs
+        self.missing = missing
 
 
-class Receipt(msgspec.Struct, frozen=True):
-    """News of one part, translated: ``status`` and ``err`` by our tables, ``ref`` as the carrier wrote it.
-
-    ``detail`` is the carrier's own wording without the text of the message; ``hlr`` holds imsi, msc, mcc, mnc,
-    cn, net, rcn, rnet as far as they came.
-    """
-
-    ref: str
-    phone: str
-    status: int
-    err: int
-    at_ms: int
-    detail: str
-    hlr: dict[str, str] | None = None
-
-
-class Inbound(msgspec.Struct, frozen=True):
+class Inbound:
     """A text from a subscriber, or one part of it (``reference``, ``total``, ``number`` from its header)."""
 
-    phone: str
-    to_phone: str
-    text: str
-    sent_ms: int
-    smsc: str = ""
-    reference: int = 0
-    total: int = 1
-    number: int = 1
+    __slots__ = ("number", "phone", "reference", "sent_ms", "smsc", "text", "to_phone", "total")
+
+    def __init__(
+        self,
+        phone: str,
+        to_phone: str,
+        text: str,
+        sent_ms: int,
+        smsc: str = "",
+        reference: int = 0,
+        total: int = 1,
+        number: int = 1,
+    ) -> None:
+        self.phone = phone
+        self.to_phone = to_phone
+        self.text = text
+        self.sent_ms = sent_ms
+        self.smsc = smsc
+        self.reference = reference
+        self.total = total
+        self.number = number
 
 
 Settle = Callable[[bool], None]

@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-import msgspec
-
 from heliograph.core.carriers import Settings
 from heliograph.delivery.carriers.smpp.pacing import Backoff
 from heliograph.wire.smpp import endpoints, statuses, tables, timers
@@ -24,15 +22,26 @@ _CONNECT_S = 10.0
 _TROUBLES = 3
 
 
-class Part(msgspec.Struct, frozen=True):
+class Part:
     """A part on its way: which it is, on which connection, its PDU, and when it was written (0: not yet)."""
 
-    connection: "Connection"
-    int_id: int
-    number: int
-    total: int
-    pdu: Pdu
-    sent_ms: int
+    __slots__ = ("connection", "int_id", "number", "pdu", "sent_ms", "total")
+
+    def __init__(
+        self,
+        connection: "Connection",
+        int_id: int,
+        number: int,
+        total: int,
+        pdu: Pdu,
+        sent_ms: int,
+    ) -> None:
+        self.connection = connection
+        self.int_id = int_id
+        self.number = number
+        self.total = total
+        self.pdu = pdu
+        self.sent_ms = sent_ms
 
 
 class Owner(Protocol):
