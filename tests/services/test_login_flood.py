@@ -30,10 +30,14 @@ class Rig:
     def __init__(self, db: Database, snapshots: Snapshots) -> None:
         self.db = db
         self.snapshots = snapshots
-        self.credentials = Credentials(snapshots)
+        self.credentials = Credentials(snapshots, derive=self.derive)
         self.hashed: list[str] = []
         self.answers: list[Answer] = []
         self.guesses = itertools.count()
+
+    def derive(self, like: str, given: str) -> str:
+        self.hashed.append(given)
+        return hashes.derive(like, given)
 
     def ask(self, login: str, psw: str, client: str = "192.0.2.1") -> "asyncio.Future[Answer]":
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -75,13 +79,6 @@ async def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
         snapshots = Snapshots(db, lambda sealed: sealed)
         await snapshots.load()
         made = Rig(db, snapshots)
-        derive = hashes.derive
-
-        def counted(like: str, given: str) -> str:
-            made.hashed.append(given)
-            return derive(like, given)
-
-        monkeypatch.setattr(hashes, "derive", counted)
         try:
             yield made
         finally:
@@ -123,7 +120,7 @@ def test_every_login_goes_through_the_same_workers(tmp_path: Path, monkeypatch: 
         async with rig(tmp_path, monkeypatch) as r:
             for login in LOGINS:
                 r.credentials.close()
-                r.credentials = Credentials(r.snapshots, workers=1)
+                r.credentials = Credentials(r.snapshots, workers=1, derive=r.derive)
                 r.hashed.clear()
                 asked = [r.ask(f"other-{number}", f"guess-{number}", f"203.0.113.{number}") for number in range(3)]
                 asked.append(r.ask(login, "wrong-password", "203.0.113.99"))

@@ -111,10 +111,12 @@ class Attempts:
     def _sent(self, job: Job, rows: list[tuple[str, Row]], now_ms: int) -> None:
         message = job.message
         message.started_ms = 0
+        rows.append(("queue.remove", (message.int_id,)))
         if message.status == Status.WAITING:
             message.status, message.err, message.changed_ms = Status.SENT, Err.NONE, now_ms
-        rows.append(("queue.remove", (message.int_id,)))
-        rows.append(move_row(message))
+            rows.append(("messages.sent", (now_ms, message.tries, message.int_id)))
+        else:
+            rows.append(move_row(message))
         self._finish(message, rows)
 
     def _unsure(self, job: Job, rows: list[tuple[str, Row]], now_ms: int) -> None:

@@ -28,6 +28,7 @@ ORDER = (
     "parts.add",
     "queue.later",
     "queue.remove",
+    "messages.sent",
     "messages.move",
     "messages.delete",
     "parts.move",

@@ -10,6 +10,8 @@ from heliograph.services.desk import Desk, Row, message_of
 
 log = logging.getLogger(__name__)
 
+RETRY_S = 1.0  # the pause before the store is asked again to note what became of an attempt
+
 
 class Callback:
     """One row of news; ``id`` stays the same on every repeat."""
@@ -113,7 +115,7 @@ class Callbacks:
             if error is not None:
                 # Told, but not noted: it stays in the table and is told again after a restart, with the same id.
                 log.error("callback_not_stored", extra={"error": str(error)})
-                self._desk.later(1.0, lambda: self._write(rows, stored))
+                self._desk.later(RETRY_S, lambda: self._write(rows, stored))
                 return
             stored()
 

@@ -29,6 +29,8 @@ REMEMBERED = 10_000
 REMEMBERED_S = 600.0
 # Longer ones are never right (services.accounts.LONGEST_PASSWORD) and would only cost time to digest.
 LONGEST = 256
+# What the hash of its first argument would be if it were one of the second (services.hashes.derive).
+Derive = Callable[[str, str], str]
 
 
 class _Verified(NamedTuple):
@@ -62,9 +64,11 @@ class Credentials:
         clock: Callable[[], float] = time.monotonic,
         workers: int = WORKERS,
         waiting: int = WAITING,
+        derive: Derive = hashes.derive,
     ) -> None:
         self._snapshots = snapshots
         self._clock = clock
+        self._derive = derive
         self._digest_key = secrets.token_bytes(32)
         self._known: OrderedDict[bytes, _Verified] = OrderedDict()
         self._asking: dict[bytes, Check] = {}
@@ -161,7 +165,7 @@ class Credentials:
             facts = self._snapshots.current
             account = facts.accounts_by_login.get(check.login)
             rows = facts.passwords.get(account.id, ()) if account is not None else ()
-            work = loop.run_in_executor(self._workers, find_match, rows or (self._nobody,), check.psw)
+            work = loop.run_in_executor(self._workers, find_match, rows or (self._nobody,), check.psw, self._derive)
             work.add_done_callback(partial(self._answer, check, account))
 
     def _answer(self, check: Check, account: Account | None, work: "asyncio.Future[PasswordRow | None]") -> None:
@@ -189,7 +193,7 @@ class Credentials:
             done(verified)
 
 
-def find_match(rows: tuple[PasswordRow, ...], psw: str) -> PasswordRow | None:
+def find_match(rows: tuple[PasswordRow, ...], psw: str, derive: Derive = hashes.derive) -> PasswordRow | None:
     """The password that ``psw`` is, in any of the three forms; some 20 ms, so never on a loop.
 
     One hash is computed for all rows and forms, since those of an account share their salt (`services.hashes`). Every
@@ -201,7 +205,7 @@ def find_match(rows: tuple[PasswordRow, ...], psw: str) -> PasswordRow | None:
         for hashed in (row.plain, row.md5, row.sha1):
             salting = hashes.salting(hashed)
             if salting not in derived:
-                derived[salting] = hashes.derive(hashed, psw)
+                derived[salting] = derive(hashed, psw)
             if hmac.compare_digest(hashed, derived[salting]):
                 found = found or row
     return found

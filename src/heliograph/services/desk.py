@@ -16,6 +16,7 @@ from heliograph.store.database import Database, Step
 MOST_IN_MEMORY = 50_000  # messages of some 700 bytes each: 35 MB
 MAX_ID = 2**31 - 1  # clients keep the account's message id in an int32
 RETRY_S = 1.0  # the pause before the store is asked again to take what must not be lost
+MOVES = ("messages.move", "messages.sent")  # what brings the state of a message to disk
 log = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
@@ -57,7 +58,7 @@ class _Kept:
         message = self._message
         message.pending -= 1
         # What came after it may be on disk already: the state is written as it is by now.
-        rows = [move_row(message) if query == "messages.move" else (query, row) for query, row in self._rows]
+        rows = [move_row(message) if query in MOVES else (query, row) for query, row in self._rows]
         self._desk.keep(message, rows, self._amount, self._stored)
 
 

@@ -15,12 +15,13 @@ DELETE FROM callbacks WHERE id = ?
 
 -- name: due
 SELECT c.id, c.int_id, c.account_id, c.status, c.err, c.at_ms, c.due_ms, c.tries FROM callbacks c
-WHERE c.due_ms <= ? AND c.id > ?
+WHERE (c.due_ms <= ? OR c.tries = 0) AND c.id > ?
     AND NOT EXISTS (SELECT 1 FROM staged s WHERE c.int_id BETWEEN s.first_id AND s.last_id)
 ORDER BY c.id LIMIT ?
 
+-- News that was not told yet is due at once, so only repeats have a later time (a partial index holds them).
 -- name: next_due
-SELECT min(due_ms) FROM callbacks WHERE due_ms > ?
+SELECT min(due_ms) FROM callbacks WHERE due_ms > ? AND tries > 0
 
 -- name: last
 SELECT coalesce(max(id), 0) FROM callbacks

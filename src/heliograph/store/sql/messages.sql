@@ -10,6 +10,10 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 
 UPDATE messages SET status = ?, err = ?, changed_ms = ?, carrier_id = ?, route_id = ?, refunded = ?, tries = ?,
     tried = ?, extra = ? WHERE int_id = ?
 
+-- The carrier has it: all that moves in a message that goes the usual way.
+-- name: sent
+UPDATE messages SET status = 0, err = 0, changed_ms = ?, tries = ? WHERE int_id = ?
+
 -- name: delete
 UPDATE messages SET flags = ?, status = ?, err = ?, changed_ms = ?, refunded = ? WHERE int_id = ?
 
