@@ -31,6 +31,7 @@ MODULES = [
     "wire/gsm/translit",
     "wire/gsm/udh",
     "wire/smpp/codec",
+    "wire/smpp/endpoints",
     "wire/smpp/hot",
     "wire/smpp/pdus",
     "wire/smpp/link",
@@ -187,7 +188,7 @@ def compile_here() -> None:
     files = [f"heliograph/{name}.py" for name in MODULES]
     options = ["--strict", f"--python-version={sys.version_info[0]}.{sys.version_info[1]}", "--ignore-missing-imports"]
     extensions = mypycify(
-        [*options, "--no-warn-unused-ignores", *files], opt_level="3", debug_level="0", multi_file=True,
+        [*options, "--no-warn-unused-ignores", *files], opt_level="2", debug_level="0", multi_file=True,
         group_name="heliograph",
     )  # fmt: skip
     setup(name="heliograph-native", packages=[], ext_modules=extensions, script_args=["-q", "build_ext", "--inplace"])

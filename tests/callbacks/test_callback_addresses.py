@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from tests.callbacks.receivers import ask, opened, receive
 
-from heliograph.callbacks import addresses
-from heliograph.callbacks.addresses import Resolver, refusal
+from heliograph.callbacks.addresses import Resolver, look_up_name, refusal
 from heliograph.callbacks.targets import parse_target
 
 Run = Callable[[Any], Any]
@@ -81,17 +80,20 @@ def test_ipv6_literal_is_reached(run: Run) -> None:
     run(main())
 
 
-class Names(Resolver):
+class Names:
     """Answers with these addresses for every name: no name server of a test could do that on loopback."""
 
     def __init__(self, *found: str) -> None:
-        super().__init__()
         self.found = found
         self.asked = 0
 
-    async def find(self, host: str) -> tuple[str, ...]:
+    def look_up(self, host: str) -> tuple[str, ...]:
         self.asked += 1
         return self.found
+
+    def resolver(self) -> Resolver:
+        """One that asks again for every connection."""
+        return Resolver(kept_s=0, failed_s=0, look_up=self.look_up)
 
 
 def test_forbidden_addresses_of_a_name_are_left_out(run: Run) -> None:
@@ -99,7 +101,7 @@ def test_forbidden_addresses_of_a_name_are_left_out(run: Run) -> None:
 
     async def main() -> None:
         names = Names("10.0.0.1", "127.0.0.1")
-        async with receive() as server, opened(resolver=names) as client:
+        async with receive() as server, opened(resolver=names.resolver()) as client:
             assert (await ask(client, server.target(host="two.example"))).status == 200
             assert b"\r\nHost: two.example:" in server.requests[0]
 
@@ -110,7 +112,7 @@ def test_next_address_is_tried(run: Run) -> None:
     """One server of a pair is down."""
 
     async def main() -> None:
-        async with receive() as server, opened(resolver=Names("127.0.0.77", "127.0.0.1")) as client:
+        async with receive() as server, opened(resolver=Names("127.0.0.77", "127.0.0.1").resolver()) as client:
             assert (await ask(client, server.target(host="pair.example"))).status == 200
 
     run(main())
@@ -121,7 +123,7 @@ def test_every_connection_is_checked_again(run: Run) -> None:
 
     async def main() -> None:
         names = Names("127.0.0.1")
-        async with receive() as server, opened(resolver=names, age_s=0) as client:
+        async with receive() as server, opened(resolver=names.resolver(), age_s=0) as client:
             assert (await ask(client, server.target(host="rebind.example"))).status == 200
             names.found = ("192.168.0.1",)
             answer = await ask(client, server.target(host="rebind.example"))
@@ -142,7 +144,7 @@ def test_name_that_does_not_exist_is_an_answer(run: Run) -> None:
     run(main())
 
 
-def test_name_is_asked_once_and_remembered(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_is_asked_once_and_remembered(run: Run) -> None:
     """A thousand callbacks to one host are one look-up; a failure is remembered for a shorter time."""
     asked: list[str] = []
 
@@ -151,10 +153,8 @@ def test_name_is_asked_once_and_remembered(run: Run, monkeypatch: pytest.MonkeyP
         time.sleep(0.02)
         return ("192.0.2.1",) if host == "known.example" else ()
 
-    monkeypatch.setattr(addresses, "_look_up", look_up)
-
     async def main() -> None:
-        resolver = Resolver(kept_s=60, failed_s=0)
+        resolver = Resolver(kept_s=60, failed_s=0, look_up=look_up)
         try:
             found = await asyncio.gather(*(resolver.find("known.example") for _ in range(5)))
             assert found == [("192.0.2.1",)] * 5
@@ -169,21 +169,18 @@ def test_name_is_asked_once_and_remembered(run: Run, monkeypatch: pytest.MonkeyP
     run(main())
 
 
-def test_slow_name_holds_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_name_holds_no_other(run: Run) -> None:
     """Twenty dead name servers at once, and the twenty-first customer is still called."""
-    real = addresses._look_up
     release = threading.Event()
 
     def look_up(host: str) -> tuple[str, ...]:
         if host.startswith("dead"):
             release.wait()
             return ()
-        return real(host)
-
-    monkeypatch.setattr(addresses, "_look_up", look_up)
+        return look_up_name(host)
 
     async def main() -> None:
-        async with receive() as server, opened() as client:
+        async with receive() as server, opened(resolver=Resolver(look_up=look_up)) as client:
             dead = [asyncio.create_task(ask(client, parse_target(f"http://dead{n}.example/"))) for n in range(20)]
             try:
                 await asyncio.sleep(0)
@@ -196,7 +193,7 @@ def test_slow_name_holds_no_other(run: Run, monkeypatch: pytest.MonkeyPatch) -> 
     run(main())
 
 
-def test_slow_name_is_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_name_is_bounded(run: Run) -> None:
     """A name server that does not answer counts into the time for connecting."""
     release = threading.Event()
 
@@ -204,10 +201,8 @@ def test_slow_name_is_bounded(run: Run, monkeypatch: pytest.MonkeyPatch) -> None
         release.wait()
         return ()
 
-    monkeypatch.setattr(addresses, "_look_up", look_up)
-
     async def main() -> None:
-        async with opened(connect_s=0.05) as client:
+        async with opened(resolver=Resolver(look_up=look_up), connect_s=0.05) as client:
             try:
                 answer = await ask(client, parse_target("http://dead.example/"))
                 assert (answer.status, answer.error) == (0, "no connection within 0.05 s")

@@ -13,7 +13,7 @@ from heliograph.core.messages import Accepted, Recipient, Submission
 from heliograph.core.money import SCALE
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.status import Status
-from heliograph.services import accounts, ledgers, staging
+from heliograph.services import accounts, ledgers
 from heliograph.services.staging import PORTION
 from heliograph.store.database import Done, Full, Lost, Step
 
@@ -117,29 +117,32 @@ def test_crash_before_activation_leaves_nothing(backend: str, tmp_path: Path) ->
 
     async def story() -> None:
         async with open_house(backend, tmp_path, callback_url=HANDLER) as house:
-            stop = asyncio.Event()
+            write = house.db.write
+            held: list[Done] = []
 
-            async def never(self: Any) -> None:
-                await stop.wait()
+            def hold(steps: Sequence[Step], done: Done) -> None:
+                if any(step.query == "staged.end" for step in steps):
+                    held.append(done)
+                else:
+                    write(steps, done)
 
             request = make(*numbers(2 * PORTION), "12")
-            whole = staging._Request._activate
-            staging._Request._activate = never  # type: ignore[method-assign]
-            try:
-                future = house.accept(request)
-                while house.desk.batch.commits < 4:
+            house.db.write = hold  # type: ignore[method-assign]
+            future = house.accept(request)
+            async with asyncio.timeout(10):
+                while not held:
                     await asyncio.sleep(0.001)
-                assert len(await house.stored()) == 2 * PORTION + 1, "all of it is written"
-                next_one = await house.restart()
-                await nothing_left(next_one)
-            finally:
-                staging._Request._activate = whole  # type: ignore[method-assign]
+            assert len(await house.stored()) == 2 * PORTION + 1, "all of it is written"
+            house.db.write = write  # type: ignore[method-assign]
+            next_one = await house.restart()
+            await nothing_left(next_one)
             answer = await next_one.accept(request)
             assert isinstance(answer, Accepted) and await next_one.balance() == 1000 * SCALE - 2 * PORTION * PRICE
             for task in list(house.tasks):
                 task.cancel()
             await asyncio.gather(*house.tasks, return_exceptions=True)
             house.tasks.clear()
+            held[0](None, Full("the power is gone"))
             assert not future.done()
 
     asyncio.run(story())

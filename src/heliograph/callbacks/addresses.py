@@ -5,11 +5,12 @@ Ranges: IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890), RFC 65
 
 import asyncio
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 Network = IPv4Network | IPv6Network
+LookUp = Callable[[str], tuple[str, ...]]  # all addresses of a name, none when it is not known; may block
 
 _CLOSED_4: tuple[tuple[IPv4Network, str], ...] = tuple(
     (IPv4Network(network), what)
@@ -80,12 +81,14 @@ class Resolver:
 
     The event loop's own thread pool is too small for this (uvloop lets two look-ups run at once): two names whose
     servers are dead would hold everybody's. Here 32 may hang; a name is asked once however many wait for it.
-    Good answers are kept for `kept_s` seconds, failures for `failed_s`.
+    Good answers are kept for `kept_s` seconds, failures for `failed_s`. `look_up` runs in the threads; none is the
+    system's.
     """
 
-    def __init__(self, kept_s: float = 30.0, failed_s: float = 5.0) -> None:
+    def __init__(self, kept_s: float = 30.0, failed_s: float = 5.0, look_up: LookUp | None = None) -> None:
         self._kept_s = kept_s
         self._failed_s = failed_s
+        self._look_up = look_up or look_up_name
         self._threads = ThreadPoolExecutor(32, "callback-names")
         self._known: dict[str, tuple[float, tuple[str, ...]]] = {}
         self._asked: dict[str, asyncio.Task[tuple[str, ...]]] = {}
@@ -107,7 +110,7 @@ class Resolver:
     async def _ask(self, host: str) -> tuple[str, ...]:
         loop = asyncio.get_running_loop()
         try:
-            addresses = await loop.run_in_executor(self._threads, _look_up, host)
+            addresses = await loop.run_in_executor(self._threads, self._look_up, host)
         finally:
             del self._asked[host]
         now = loop.time()
@@ -133,7 +136,8 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _look_up(host: str) -> tuple[str, ...]:
+def look_up_name(host: str) -> tuple[str, ...]:
+    """The system's addresses of a name, in its order of preference; blocks."""
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
