@@ -44,6 +44,8 @@ MODULES = [
     "core/lists",
     "core/money",
     "core/numbers",
+    "core/ranges",
+    "core/routing",
     "core/references",
     "core/status",
     "core/texts",
@@ -99,6 +101,7 @@ MODULES = [
     "delivery/dispatcher",
     "delivery/lanes",
     "web/buckets",
+    "web/tally",
 ]
 
 

@@ -151,10 +151,10 @@ class Heliograph:
             self.survey,
         )
         self.figures = Figures(sources, clock_ms())
-        self.desk.batch.took = self.figures.note_commit
-        self.desk.batch.watch["messages.accept"] = self.figures.note_stored
-        self.desk.moved = self.figures.note_moved
-        self.dispatcher.handed = self.figures.note_handed
+        self.desk.batch.took = self.figures.tally.note_commit
+        self.desk.batch.watch["messages.accept"] = self.figures.tally.note_stored
+        self.desk.moved = self.figures.tally.note_moved
+        self.dispatcher.handed = self.figures.tally.note_handed
         said = self.config.metrics
         allow = [ipaddress.ip_network(text, strict=False) for text in said.allow]
         self.probes = probes.Probes(self.figures, allow, clock_ms, self.spawn)
@@ -162,7 +162,7 @@ class Heliograph:
         self._surveying: asyncio.Task[None] | None = None
 
     def _accepted(self, messages: list[Message]) -> None:
-        self.figures.note_accepted(messages, clock_ms())
+        self.figures.tally.note_accepted(messages, clock_ms())
         self.dispatcher.accepted(messages)
 
     def _door(self, application: Callable[[Request, Reply], None]) -> HttpDoor:

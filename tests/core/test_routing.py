@@ -3,10 +3,10 @@
 from collections import Counter
 from itertools import permutations
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.records import changed
 
 from heliograph.core.routing import Conditions, Facts, Route, RouteIndex, explain, spread
 
@@ -78,7 +78,7 @@ def test_memory_of_the_index_tells_accounts_senders_and_prefixes_apart() -> None
     index = RouteIndex((route(1, accounts=("shop",)), route(2, senders=("B",)), route(3, prefixes=("7917",))))
 
     def ids(**more: str) -> set[int]:
-        return {r.id for r in index.candidates(msgspec.structs.replace(FACTS, **more), 0)}
+        return {r.id for r in index.candidates(changed(FACTS, **more), 0)}
 
     for _ in range(2):
         assert ids() == {1}
@@ -100,5 +100,5 @@ def test_memory_of_the_index_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(RouteIndex, "LIMIT", 10)
     index = RouteIndex((route(1, prefixes=("7916123",)),))
     for number in range(100):
-        index.candidates(msgspec.structs.replace(FACTS, phone=f"79{number:09d}"), 0)
+        index.candidates(changed(FACTS, phone=f"79{number:09d}"), 0)
     assert len(index._known) <= 10

@@ -271,7 +271,7 @@ def test_two_installations_share_no_figure(tmp_path: Path) -> None:
 
     async def body() -> None:
         async with opened(tmp_path / "a") as a, opened(tmp_path / "b") as b:
-            a.figures.note_stored([()])
+            a.figures.tally.note_stored([()])
             name = ("heliograph_stored_messages_total", ())
             assert parse(a.figures.render(0).decode())[name] == parse(b.figures.render(0).decode())[name] + 1
 

@@ -8,6 +8,7 @@ is, and so is a '%' that begins no escape.
 import re
 from binascii import unhexlify
 from collections.abc import Iterator
+from string import hexdigits
 
 # The service compares charset names without regard to case, '-' and '_' (spec/sending 1.3).
 CHARSETS = {
@@ -47,6 +48,12 @@ def canonical_charset(name: str) -> str:
     return found
 
 
+# What two hexadecimal digits mean, in any mixture of cases.
+_OCTETS = {(high + low).encode(): bytes.fromhex(high + low) for high in hexdigits for low in hexdigits}
+# Up to so many escapes are looked up one by one; more are mostly runs, which are decoded a run at a time.
+_FEW = 12
+
+
 def _unescape(found: re.Match[bytes]) -> bytes:
     # A run of escapes is decoded at once: a Cyrillic word costs one call, not one per byte.
     return unhexlify(found[0].replace(b"%", b""))
@@ -54,7 +61,20 @@ def _unescape(found: re.Match[bytes]) -> bytes:
 
 def unquote(raw: bytes) -> bytes:
     """Percent-decodes; '+' is left alone, and so is a '%' without two hexadecimal digits."""
-    return _ESCAPES.sub(_unescape, raw) if b"%" in raw else raw
+    pieces = raw.split(b"%")
+    if len(pieces) == 1:
+        return raw
+    if len(pieces) > _FEW:
+        return _ESCAPES.sub(_unescape, raw)
+    found = [pieces[0]]
+    for piece in pieces[1:]:
+        octet = _OCTETS.get(piece[:2])
+        if octet is None:
+            found.append(b"%" + piece)
+        else:
+            found.append(octet)
+            found.append(piece[2:])
+    return b"".join(found)
 
 
 def split_fields(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -82,7 +102,7 @@ def read_fields(raw: bytes, charset: str, into: dict[str, str]) -> None:
     for piece in raw.decode("ascii").replace("+", " ").split("&"):
         key, equals, value = piece.partition("=")
         if "%" in value:
-            value = _decode(_ESCAPES.sub(_unescape, value.encode("ascii")), charset)
+            value = _decode(unquote(value.encode("ascii")), charset)
         if "%" in key:
             key = _decode(unquote(key.encode("ascii")), charset)
         if len(key) <= MAX_KEY:
@@ -107,6 +127,7 @@ def decode_fields(fields: dict[bytes, bytes], charset: str, into: dict[str, str]
 
 def _decode(raw: bytes, charset: str) -> str:
     try:
-        return raw.decode(charset)
+        # All three charsets have ASCII in common, which needs no table.
+        return raw.decode("ascii") if raw.isascii() else raw.decode(charset)
     except UnicodeDecodeError:
         raise ParamError("bytes outside the charset") from None

@@ -45,6 +45,8 @@ _ESCAPED = re.compile(r"[^A-Za-z0-9_.~-]+")
 
 def _escape(text: str) -> str:
     """A value of the form; most are letters and digits with few signs between, which quote_plus is slow at."""
+    if text.isascii() and text.isalnum():
+        return text
     return _ESCAPED.sub(_quote, text)
 
 

@@ -14,7 +14,9 @@ from functools import lru_cache
 from importlib import resources
 from types import MappingProxyType
 
-import msgspec
+from heliograph.core.places import Country as Country
+from heliograph.core.places import Place as Place
+from heliograph.core.places import Range as Range
 
 # Every number is compared as 15 digits (the E.164 maximum), filled up with zeros on the right: 7916 stands for 791600000000000.
 _WIDTH = 15
@@ -22,68 +24,6 @@ _SCALE = tuple(10 ** (_WIDTH - digits) if digits else 0 for digits in range(_WID
 
 # What stands for an operator that no table names: with it `mccmnc` is one digit shorter than any real one, so it never collides.
 UNKNOWN_MNC = "0"
-
-
-class Country(msgspec.Struct, frozen=True):
-    """One country, territory or world-wide service, as `data/world.csv` has it.
-
-    `iso` is ISO 3166-1 alpha-2 ("GE-AB" is 3166-2; three digits are a world-wide service), `prefixes` the leading digits of its international numbers,
-    `code` the E.164 code, `lengths` the possible counts of digits with the code (empty: no rule), `tz` minutes east of UTC in
-    standard time, `mobile` the leading digits of mobile numbers (empty: cannot be told apart).
-    """
-
-    iso: str
-    name: str
-    name_en: str
-    prefixes: tuple[str, ...]
-    code: str
-    mcc: str
-    lengths: frozenset[int]
-    trunk: str
-    tz: int
-    mobile: tuple[str, ...]
-
-
-class Range(msgspec.Struct, frozen=True, gc=False):
-    """A run of numbers of one operator in one region.
-
-    `start` and `end` (inclusive) are international numbers or leading digits of such, with equally many digits: 79161000000 …
-    79161999999 or 7916 … 7916. Empty texts and None mean "as the country has it". `tz` is minutes east of UTC; `kind` is
-    "mobile", "fixed", or empty: as the table below has it for `start`, else mobile.
-    """
-
-    start: int
-    end: int
-    iso: str
-    operator: str = ""
-    region: str = ""
-    mcc: str = ""
-    mnc: str = ""
-    tz: int | None = None
-    kind: str = ""
-
-
-class Place(msgspec.Struct, frozen=True, gc=False):
-    """What the service tells about a number: names in Russian (`country_en` in English), `tz` in minutes east of UTC (standard time).
-
-    Only `operator` may be empty (no table names it); `mnc` is then "0" and `mccmnc` the MCC followed by that 0, for instance "2620".
-    """
-
-    country: str
-    country_en: str
-    iso: str
-    operator: str
-    region: str
-    mcc: str
-    mnc: str
-    mccmnc: str
-    tz: int
-    kind: str
-
-    @property
-    def is_precise(self) -> bool:
-        """True when a table knows more than the country: an operator or a region within it."""
-        return bool(self.operator) or self.region != self.country
 
 
 class RangeTable:

@@ -1,45 +1,29 @@
 """Which carrier takes a message: conditions, priority, weights (issue words: country, operator, prefix, kind, account, sender)."""
 
-from typing import Annotated
-
-import msgspec
-
-Meta = msgspec.Meta
+from heliograph.core.routes import Conditions as Conditions
+from heliograph.core.routes import Route as Route
 
 
-class Conditions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """All that are given must hold; within one, any value. An empty one holds for everything."""
-
-    countries: Annotated[tuple[str, ...], Meta(description="ISO codes: RU, KZ")] = ()
-    operators: Annotated[tuple[str, ...], Meta(description="MCC and MNC: 25001")] = ()
-    prefixes: Annotated[tuple[str, ...], Meta(description="First digits of the number: 7916")] = ()
-    kinds: Annotated[
-        tuple[int, ...], Meta(description="Kinds of message: 0 SMS, 1 flash, 2 binary, 4 HLR, 5 ping")
-    ] = ()
-    accounts: Annotated[tuple[str, ...], Meta(description="Logins")] = ()
-    senders: Annotated[tuple[str, ...], Meta(description="Sender names")] = ()
-
-
-class Route(msgspec.Struct, frozen=True):
-    """A rule that leads to a carrier. Higher priority first; among equals the weights decide."""
-
-    id: int
-    name: str
-    carrier_id: int
-    priority: int
-    weight: int
-    conditions: Conditions
-
-
-class Facts(msgspec.Struct, frozen=True):
+class Facts:
     """What a rule may ask of a message."""
 
-    phone: str
-    country: str
-    mccmnc: str
-    kind: int
-    login: str
-    sender: str
+    __slots__ = ("country", "kind", "login", "mccmnc", "phone", "sender")
+
+    def __init__(
+        self,
+        phone: str,
+        country: str,
+        mccmnc: str,
+        kind: int,
+        login: str,
+        sender: str,
+    ) -> None:
+        self.phone = phone
+        self.country = country
+        self.mccmnc = mccmnc
+        self.kind = kind
+        self.login = login
+        self.sender = sender
 
 
 def explain(route: Route, facts: Facts) -> str:

@@ -4,8 +4,8 @@ Nothing is process-wide: each installation has a registry of its own. What other
 at a scrape; only durations are noted here as they happen. Reference: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -13,39 +13,16 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from heliograph.core.carriers import Carrier
-from heliograph.core.messages import Flag, Message
-from heliograph.core.status import Status, is_final
 from heliograph.services.backlogs import Backlog
 from heliograph.services.callbacks import Callbacks
 from heliograph.services.desk import Desk
 from heliograph.services.guard import Guard
 from heliograph.services.receipts import Receipts
-from heliograph.web.buckets import Buckets
 from heliograph.web.families import FAMILIES, PREFIX, Family
 from heliograph.web.survey import Survey
+from heliograph.web.tally import Tally
 
-LANES = (1, 2, 3)
 UNIT = 10_000  # money is integers of 1/10,000
-COMMIT_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-ACCEPT_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
-WAIT_MS = (5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 60_000, 300_000, 3_600_000, 86_400_000)
-DELIVERY_MS = (
-    100,
-    500,
-    1000,
-    2000,
-    5000,
-    10_000,
-    20_000,
-    60_000,
-    300_000,
-    1_800_000,
-    3_600_000,
-    21_600_000,
-    86_400_000,
-)
-TEST, DELIVERED = int(Flag.TEST), int(Status.DELIVERED)  # plain: arithmetic with enumerations costs a microsecond
-RECENT = 10_000  # texts that ended lately, so that a repeated receipt is not counted twice
 
 Sample = tuple[tuple[str, ...], float]
 Samples = dict[str, list[Sample]]
@@ -128,49 +105,10 @@ class Figures(Collector):
         self.ready = False
         self.now_ms = start_ms
         self._start_ms = start_ms
-        self._commit = Buckets(COMMIT_S)
-        self._accept = Buckets(ACCEPT_MS)
-        self._waits = {lane: Buckets(WAIT_MS) for lane in LANES}
-        self._delivery = Buckets(DELIVERY_MS)
-        self._stored = 0
-        self._finished: dict[int, int] = {}
-        self._ended: set[int] = set()
-        self._ended_before: set[int] = set()
+        self.tally = Tally(sources.survey.note_commit)
         self.registry = CollectorRegistry()
         self.registry.register(self)
         ProcessCollector(namespace="heliograph", registry=self.registry)
-
-    # -- what the rooms feed --------------------------------------------------------
-    def note_commit(self, seconds: float) -> None:
-        """A batch is on disk."""
-        self._commit.observe(seconds)
-        self.sources.survey.note_commit()
-
-    def note_stored(self, rows: Sequence[Any]) -> None:
-        """Rows of new texts are on disk."""
-        self._stored += len(rows)
-
-    def note_accepted(self, messages: list[Message], now_ms: int) -> None:
-        """The texts of one request are on disk."""
-        if messages:
-            self._accept.observe(now_ms - messages[0].created_ms)
-
-    def note_handed(self, message: Message, now_ms: int) -> None:
-        """A text goes to a carrier; only its first time tells how long it has waited."""
-        if message.tries <= 1:
-            self._waits[message.lane].observe(now_ms - _asked_ms(message))
-
-    def note_moved(self, message: Message) -> None:
-        """A text has another status (services/desk.py, note)."""
-        status = message.status
-        if not is_final(status) or message.int_id in self._ended or message.int_id in self._ended_before:
-            return
-        if len(self._ended) >= RECENT:
-            self._ended_before, self._ended = self._ended, set()
-        self._ended.add(message.int_id)
-        self._finished[status] = self._finished.get(status, 0) + 1
-        if status == DELIVERED and not message.flags & TEST:
-            self._delivery.observe(message.changed_ms - _asked_ms(message))
 
     # -- what is read ------------------------------------------------------------------
     def render(self, now_ms: int) -> bytes:
@@ -206,13 +144,13 @@ class Figures(Collector):
     def _make_histogram(self, family: Family) -> HistogramMetricFamily:
         metric = HistogramMetricFamily(PREFIX + family.name, family.help, labels=family.labels)
         if family.name == "queue_wait_seconds":
-            for lane, buckets in self._waits.items():
+            for lane, buckets in self.tally.waits.items():
                 metric.add_metric((str(lane),), buckets.cumulate(0.001), buckets.total / 1000)
             return metric
         buckets, scale = {
-            "store_commit_seconds": (self._commit, 1.0),
-            "accept_seconds": (self._accept, 0.001),
-            "delivery_seconds": (self._delivery, 0.001),
+            "store_commit_seconds": (self.tally.commit, 1.0),
+            "accept_seconds": (self.tally.accept, 0.001),
+            "delivery_seconds": (self.tally.delivery, 0.001),
         }[family.name]
         metric.add_metric((), buckets.cumulate(scale), buckets.total * scale)
         return metric
@@ -226,7 +164,7 @@ class Figures(Collector):
         yield "store_changes", (), desk.batch.changes
         yield "store_failed_changes", (), desk.batch.failed
         yield "store_waiting_changes", (), desk.batch.waiting
-        yield "stored_messages", (), self._stored
+        yield "stored_messages", (), self.tally.stored
         yield "memory_messages", (), len(desk.messages)
 
     def _of_loops(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
@@ -236,7 +174,7 @@ class Figures(Collector):
             yield "dispatcher_waiting_messages", (carrier, str(lane)), count
         yield "dispatcher_in_flight_messages", (), of.dispatcher.in_flight
         yield "dispatcher_handed_messages", (), of.dispatcher.sent
-        for status, count in sorted(self._finished.items()):
+        for status, count in sorted(self.tally.finished.items()):
             yield "finished_messages", (str(int(status)),), count
         yield "receipts_matched", (), of.receipts.matched
         yield "receipts_kept", (), of.receipts.kept
@@ -281,11 +219,6 @@ class Figures(Collector):
             faults = survey.report.faults
             yield "ledger_difference", (), sum(abs(each.expected - each.found) for each in faults) / UNIT
             yield "ledger_faults", (), len(faults)
-
-
-def _asked_ms(message: Message) -> int:
-    """When a text should have gone at the earliest."""
-    return message.send_ms if message.send_ms > message.created_ms else message.created_ms
 
 
 def _of_queue(backlog: Backlog) -> Iterator[tuple[str, tuple[str, ...], float]]:
