@@ -142,7 +142,7 @@ def scratch(keep: Path | None) -> Iterator[Path]:
 def demo_server(folder: Path) -> Iterator[str]:
     """``heliograph serve --demo`` on a free port; its address."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
-    environment |= {"PYTHONPATH": str(ROOT / "src")}
+    environment |= {"PYTHONPATH": os.environ.get("PYTHONPATH") or str(ROOT / "src")}
     with (
         tempfile.TemporaryDirectory(prefix="heliograph-foreign-run-") as place,
         (folder / "server.log").open("wb") as log,
