@@ -1,5 +1,6 @@
 """Answers of commands: tables for people, JSON for programs, progress of long work (rich: https://rich.readthedocs.io)."""
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,7 +18,12 @@ PIPE_WIDTH = 200
 
 def tell_json(value: Any) -> None:
     """Print a value as JSON, indented."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=_fields_of), indent=2).decode())
+
+
+def _fields_of(record: object) -> dict[str, object]:
+    """A record that is a plain class: what its ``__init__`` takes, in that order."""
+    return {name: getattr(record, name) for name in inspect.signature(type(record)).parameters}
 
 
 def tell(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl as tls
+from typing import Any
 
 from .contract import OnBind, Peer, Settings
 from .session import Session
@@ -64,7 +65,8 @@ class Listener:
         self.on_bind = on_bind
         self.settings = settings or Settings()
         self.sessions: set[Session] = set()
-        self._server: asyncio.Server | None = None
+        # An asyncio.Server, or uvloop's, whose ``sockets`` is a list where asyncio has a tuple.
+        self._server: Any = None
 
     @property
     def address(self) -> tuple[str, int]:
