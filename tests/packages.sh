@@ -2,9 +2,15 @@
 # The Debian packages that tests need beside Python's: silent and fast when they are there. Called by ./dev test.
 #   chromium  the pages in a real browser (tests/web)
 #   strace    what the program asks of the kernel, such as that texts are synced before they are answered (tests/flows)
+#   gcc       and Python's headers, only with --compiled
 set -eu
 
 missing=""
+if [ "${1:-}" = --compiled ]; then
+    command -v "${CC:-cc}" >/dev/null 2>&1 || missing="$missing gcc libc6-dev"
+    headers=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    [ -e "$headers/Python.h" ] || missing="$missing python3-dev"
+fi
 command -v chromium >/dev/null 2>&1 || [ -x /usr/bin/chromium ] || missing="$missing chromium"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
 [ -n "$missing" ] || exit 0
