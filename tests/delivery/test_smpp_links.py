@@ -1,61 +1,90 @@
-"""Windows and links of an SMPP carrier that follow the load, over real sockets."""
+"""Windows and links of an SMPP carrier that follow the load, over real sockets and by the test's own time."""
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
-from tests.delivery.centres import Books, Centre, carrier, now_ms, unit, until
+from tests.delivery.centres import Books, Centre, carrier, unit, until
 
 from heliograph.delivery.carriers.contract import What
 from heliograph.delivery.carriers.smpp import SmppCarrier
 from heliograph.delivery.carriers.smpp import links as links_of
-from heliograph.delivery.carriers.smpp import sizing as sizing_of
 from heliograph.wire.smpp import statuses, tables
 from heliograph.wire.smpp.pdus import Pdu
 from heliograph.wire.smpp.session import Session
 
 
+class Clock:
+    """The carrier's clock. It stands still until the centre answers or a test moves it, whatever the machine's load."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_700_000_000_000
+        self.readings = 0
+
+    def __call__(self) -> int:
+        self.readings += 1
+        return self.now_ms
+
+    async def tick(self) -> None:
+        """Wait for a tick that begins after this; of a carrier that has nothing to do nobody else reads the clock."""
+        before = self.readings
+        await until(lambda: self.readings > before)
+
+
 class Distant(Centre):
-    """A centre whose answers take a few milliseconds; ``rate`` above 0 is all it takes a second, the rest queues.
+    """A centre whose answers take 50 ms; ``rate`` above 0 is all it takes a second, the rest queues.
 
     It binds ``allowed`` links and answers others with ``refusal``; with ``takeover`` it drops the first one instead.
     """
 
+    delay_ms = 50
+    # Answers are given at least so far apart, all together that are due.
+    pause_ms = 5
+
     def __init__(self, rate: float = 0.0, allowed: int = 64, refusal: int = statuses.ESME_RALYBND) -> None:
         super().__init__()
-        self.delay_s = 0.006
+        self.clock = Clock()
         self.rate = rate
         self.allowed = allowed
         self.refusal = refusal
         self.takeover = False
         self.most_bound = 0
         self.most_unanswered = 0
-        self._free = 0.0
+        self._free_ms = 0.0
         self._waiting: deque[tuple[float, Session, Pdu]] = deque()
-        self._timer: asyncio.TimerHandle | None = None
         self.answer = self.later
 
     def later(self, session: Session, pdu: Pdu) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now_ms = self.clock.now_ms
         if self.rate:
-            self._free = max(self._free, now) + 1 / self.rate
-        self._waiting.append((max(now, self._free) + self.delay_s, session, pdu))
+            self._free_ms = max(self._free_ms, now_ms) + 1000 / self.rate
+        self._waiting.append((max(now_ms, self._free_ms) + self.delay_ms, session, pdu))
         self.most_unanswered = max(self.most_unanswered, session.unanswered)
-        if self._timer is None:
-            self._timer = loop.call_at(self._waiting[0][0], self._give)
 
-    def _give(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = None
-        while self._waiting and self._waiting[0][0] <= loop.time():
-            _, session, pdu = self._waiting.popleft()
-            session.answer(pdu, message_id=f"m{pdu.sequence}")
-        if self._waiting:
-            self._timer = loop.call_at(self._waiting[0][0], self._give)
+    async def pass_time(self, links: SmppCarrier) -> None:
+        """Move the clock to the next answers and give them, each time that nothing is on its way to or fro.
+
+        So a round trip takes as long as the centre says, to the millisecond.
+        """
+
+        def is_quiet() -> bool:
+            # What was written has come and what was answered has been read. (An answer that the carrier gave up
+            # waiting for may still be owed.)
+            owed = sum(session.unanswered for session in self.sessions)
+            return bool(self._waiting) and links.stats()["in_flight"] <= owed
+
+        while True:
+            await asyncio.sleep(0.0005)
+            if is_quiet():
+                await asyncio.sleep(0)  # who has just been told of room fills it
+            if is_quiet():
+                self.clock.now_ms = max(self.clock.now_ms + self.pause_ms, int(self._waiting[0][0]))
+                while self._waiting and self._waiting[0][0] <= self.clock.now_ms:
+                    _, session, pdu = self._waiting.popleft()
+                    session.answer(pdu, message_id=f"m{pdu.sequence}")
 
     def bound(self, session: Session) -> None:
         super().bound(session)
@@ -96,33 +125,29 @@ class Campaign(Books):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounds, ticks and pauses in a tenth of their time and less, as answers here come in a tenth of theirs.
-
-    Every step is found good, so that a busy machine's delays undo none.
-    """
-    monkeypatch.setattr(sizing_of, "_WORTH", -1e9)
-    monkeypatch.setattr(sizing_of, "_ROUND_MS", 10)
-    monkeypatch.setattr(sizing_of, "_WINDOW_PAUSE_MS", 50)
-    monkeypatch.setattr(sizing_of, "_LINK_PAUSE_MS", 300)
+    """The carrier looks at the clock, which is ours, more often than once a second."""
     monkeypatch.setattr(links_of, "_TICK_S", 0.02)
 
 
 @asynccontextmanager
-async def campaign(centre: Distant, **settings: Any) -> AsyncIterator[tuple[SmppCarrier, Campaign, list[int]]]:
-    """A carrier at this centre with a campaign for it, and milliseconds by which its clock is ahead."""
-    ahead = [0]
+async def campaign(centre: Distant, **settings: Any) -> AsyncIterator[tuple[SmppCarrier, Campaign]]:
+    """A carrier at this centre, by the centre's clock, with a campaign for it."""
     books = Campaign()
     await centre.start()
-    links = SmppCarrier(carrier(centre.port, **settings), books, lambda: now_ms() + ahead[0], chance=lambda: 0.0)
+    links = SmppCarrier(carrier(centre.port, **settings), books, centre.clock, chance=lambda: 0.0)
     books.links = links
+    time = asyncio.create_task(centre.pass_time(links))
     await links.start()
     await until(lambda: links.stats()["bound"] == links.stats()["links"])
     try:
         books.fill()
-        yield links, books, ahead
+        yield links, books
     finally:
         books.going = False
         await links.stop(0.2)
+        time.cancel()
+        with suppress(asyncio.CancelledError):
+            await time
         await centre.stop()
 
 
@@ -131,7 +156,7 @@ def test_window_grows_to_its_limit_while_texts_wait() -> None:
 
     async def main() -> None:
         centre = Distant()
-        async with campaign(centre, window=4, window_most=16) as (links, books, _):
+        async with campaign(centre, window=4, window_most=16) as (links, books):
             assert links.stats()["window"] == 4
             await until(lambda: links.stats()["window"] == 16 and centre.most_unanswered == 16)
             assert links.stats()["window_most"] == 16
@@ -148,25 +173,24 @@ def test_fixed_sizes_stay_what_they_are() -> None:
 
     async def main() -> None:
         centre = Distant()
-        async with campaign(centre, window=5, links=2) as (links, books, _):
+        async with campaign(centre, window=5, links=2) as (links, books):
             await until(lambda: len(books.outcomes) >= 2000)
             stats = links.stats()
             assert (stats["window"], stats["window_most"], stats["links"], stats["links_most"]) == (10, 10, 2, 2)
             assert (centre.most_unanswered, len(centre.binds)) == (5, 2)
-            assert stats["rtt_ms"] >= 5
+            assert stats["rtt_ms"] == pytest.approx(Distant.delay_ms)
 
     asyncio.run(main())
 
 
-def test_centre_that_only_queues_is_not_given_all_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_centre_that_only_queues_is_not_given_all_slots() -> None:
     """More slots would only let texts wait there instead of here, and be doubtful when the link is lost."""
-    monkeypatch.setattr(sizing_of, "_WORTH", 1 / 3)
 
     async def main() -> None:
         centre = Distant(rate=1000)
-        async with campaign(centre, window=10, window_most=1000, links_most=3) as (_, books, _):
-            await until(lambda: len(books.outcomes) >= 1000)
-            assert centre.most_unanswered < 200
+        async with campaign(centre, window=10, window_most=1000, links_most=3) as (_, books):
+            await until(lambda: len(books.outcomes) >= 5000)
+            assert 50 <= centre.most_unanswered < 200  # 50 slots are its speed
             await books.end()
 
     asyncio.run(main())
@@ -177,7 +201,7 @@ def test_throttling_takes_the_window_back() -> None:
 
     async def main() -> None:
         centre = Distant()
-        async with campaign(centre, window=4, window_most=16) as (links, books, _):
+        async with campaign(centre, window=4, window_most=16) as (links, books):
             await until(lambda: links.stats()["window"] == 16)
             centre.answer = lambda session, pdu: session.answer(pdu, statuses.ESME_RTHROTTLED)
             await until(lambda: links.stats()["throttled"] >= 6)
@@ -192,10 +216,11 @@ def test_answers_that_do_not_come_take_the_window_back() -> None:
 
     async def main() -> None:
         centre = Distant()
-        async with campaign(centre, window=4, window_most=16, answer_s=0.2) as (links, books, _):
+        async with campaign(centre, window=4, window_most=16, answer_s=0.2) as (links, books):
             await until(lambda: links.stats()["window"] == 16)
             centre.answer = lambda session, pdu: None
-            await until(lambda: books.count(What.UNSURE) > 0)
+            unsure = books.count(What.UNSURE)
+            await until(lambda: books.count(What.UNSURE) > unsure)
             assert links.stats()["window"] == 11
             await books.end()
 
@@ -209,20 +234,21 @@ def test_links_are_added_while_texts_wait_and_closed_when_they_are_not_needed(bi
     async def main() -> None:
         centre = Distant()
         connections = 2 if bind == "split" else 1
-        async with campaign(centre, window=4, links_most=3, bind=bind) as (links, books, ahead):
+        async with campaign(centre, window=4, links_most=3, bind=bind) as (links, books):
             await until(lambda: links.stats()["bound"] == 3 and len(centre.sessions) == 3 * connections)
             await until(lambda: {outcome.link[:2] for outcome in books.outcomes.values()} == {"#1", "#2", "#3"})
             await books.end()
             assert set(books.times.values()) == {1}
             assert books.count(What.ACCEPTED) == books.number
-            await until(lambda: links.stats()["links"] == 3)  # whatever trial is under way
-            for left in (2, 1):
-                # Again when a tick fell into the moment in which a link was being closed: that counts as needed.
-                async with asyncio.timeout(10):
-                    while links.stats()["links"] > left:
-                        ahead[0] += 200_000
-                        await asyncio.sleep(0.05)
+            assert links.stats()["links"] == 3
+            await centre.clock.tick()  # it sees that no texts wait any more
+            for left, idle_ms in ((2, 180_000), (1, 60_000)):
+                centre.clock.now_ms += idle_ms - 10_000  # the last tick of the campaign was seconds ago at most
+                await centre.clock.tick()
+                assert links.stats()["links"] == left + 1
+                centre.clock.now_ms += 10_000
                 await until(lambda left=left: len(centre.sessions) == left * connections)
+                assert links.stats()["links"] == left
             assert (links.stats()["links"], links.stats()["bound"]) == (1, 1)
             assert centre.most_bound == 3 * connections
             links.send(unit(10**6))
@@ -242,7 +268,7 @@ def test_refused_link_costs_nothing_and_is_not_asked_for_again(
     async def main() -> None:
         connections = 2 if bind == "split" else 1
         centre = Distant(allowed=2 * connections, refusal=refusal)
-        async with campaign(centre, window=4, links_most=4, bind=bind) as (links, books, _):
+        async with campaign(centre, window=4, links_most=4, bind=bind) as (links, books):
             await until(lambda: len(centre.binds) > 2 * connections)
             await until(lambda: links.stats()["links"] == 2)
             binds = len(centre.binds)
@@ -263,7 +289,7 @@ def test_carrier_that_gives_up_a_link_for_another_keeps_the_first() -> None:
     async def main() -> None:
         centre = Distant(allowed=1)
         centre.takeover = True
-        async with campaign(centre, window=4, links_most=4) as (links, books, _):
+        async with campaign(centre, window=4, links_most=4) as (links, books):
             await until(lambda: len(centre.binds) == 2 and links.stats()["links"] == 1)
             await until(lambda: links.stats()["bound"] == 1 and len(centre.sessions) == 1)
             before = len(books.outcomes)
@@ -279,15 +305,16 @@ def test_additional_link_that_is_lost_is_no_loss() -> None:
 
     async def main() -> None:
         centre = Distant()
-        async with campaign(centre, window=4, links_most=2) as (links, books, ahead):
+        async with campaign(centre, window=4, links_most=2) as (links, books):
             await until(lambda: links.stats()["bound"] == 2)
             await until(lambda: any(outcome.link == "#2" for outcome in books.outcomes.values()))
             centre.sessions[1].abort("test")
             await until(lambda: links.stats()["links"] == 1)
             assert links.stats()["bound"] == 1
             assert books.count(What.UNSURE) <= 4
-            ahead[0] += 10_000
+            lost_ms = centre.clock.now_ms
             await until(lambda: links.stats()["bound"] == 2)
+            assert centre.clock.now_ms >= lost_ms + 9_000
             await books.end()
             assert set(books.times.values()) == {1}
 
@@ -299,7 +326,7 @@ def test_stop_takes_the_additional_links_down_and_start_begins_anew() -> None:
 
     async def main() -> None:
         centre = Distant()
-        async with campaign(centre, window=4, window_most=8, links_most=2) as (links, books, _):
+        async with campaign(centre, window=4, window_most=8, links_most=2) as (links, books):
             await until(lambda: links.stats()["bound"] == 2)
             books.going = False
             await links.stop(1)
@@ -313,13 +340,13 @@ def test_stop_takes_the_additional_links_down_and_start_begins_anew() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize(("reserve", "bulk"), [(0, 40), (5, 38), (10, 36), (50, 20)])
+@pytest.mark.parametrize(("reserve", "bulk"), [(0, 40), (4, 38), (10, 36), (50, 20)])
 def test_reserve_is_kept_for_lane_1(reserve: int, bulk: int) -> None:
     """Who sends no codes needs no place for them; who does sets how many."""
 
     async def main() -> None:
         centre = Distant()
-        async with campaign(centre, window=20, links=2, reserve=reserve) as (links, books, _):
+        async with campaign(centre, window=20, links=2, reserve=reserve) as (links, books):
             await books.end()
             assert (links.room(1), links.room(2), links.room(3)) == (40, bulk, bulk)
             assert tables.BIND_TRANSCEIVER in {pdu.command_id for pdu in centre.binds}
