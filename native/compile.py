@@ -51,6 +51,7 @@ MODULES = [
     "core/texts",
     "core/zones",
     "store/queries",
+    "store/sqlite_rows",
     "store/sqlite_session",
     "store/sqlite_writer",
     "services/attempts",

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from heliograph.store.database import Busy, Done, Lost, Query, Row, StoreError
 from heliograph.store.queries import Work, find
 from heliograph.store.sqlite_errors import explain
+from heliograph.store.sqlite_rows import run_rows
 from heliograph.store.sqlite_session import change, fetch_all, fetch_one, roll_back, run_script
 
 RETRY_S = 10.0  # how long a transaction is begun again when the wait inside SQLite was not enough
@@ -158,7 +159,7 @@ class Writer:
                     for row in rows:
                         found += connection.execute(sql, row).fetchall()
                 else:
-                    connection.executemany(sql, rows)
+                    run_rows(connection, sql, rows)
                 results.append(found)
             name = "commit"
             self.commit(connection)
