@@ -352,3 +352,15 @@ def test_reserve_is_kept_for_lane_1(reserve: int, bulk: int) -> None:
             assert tables.BIND_TRANSCEIVER in {pdu.command_id for pdu in centre.binds}
 
     asyncio.run(main())
+
+
+def test_four_of_a_hundred_slots_are_kept_unless_the_operator_says_otherwise() -> None:
+    """Codes are few beside bulk: more would lie idle, fewer would let a code wait for a slot."""
+
+    async def main() -> None:
+        centre = Distant()
+        async with campaign(centre, links=2) as (links, books):
+            await books.end()
+            assert (links.room(1), links.room(2), links.room(3)) == (200, 192, 192)
+
+    asyncio.run(main())

@@ -29,7 +29,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     window_most: Annotated[
         int, Meta(ge=0, le=5000, description="What the window may grow to while texts wait; 0: it never grows")
     ] = 0
-    reserve: Annotated[int, Meta(ge=0, le=90, description="Percent of each window kept for lane 1")] = 10
+    reserve: Annotated[
+        int, Meta(ge=0, le=90, description="Percent of each window kept for lane 1, at least one slot; 0: none")
+    ] = 4
     ahead: Annotated[
         int,
         Meta(ge=0, le=1000, description="Parts held ready behind each full window, so that no slot waits for the disk"),
