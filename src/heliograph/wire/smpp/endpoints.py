@@ -51,10 +51,10 @@ class _Counted(Session):
         super().connection_made(transport)
         self._listener.sessions.add(self)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def _ended(self, reason: str) -> None:
         """Leave them."""
         self._listener.sessions.discard(self)
-        super().connection_lost(exc)
+        super()._ended(reason)
 
 
 class Listener:
