@@ -10,7 +10,7 @@ import pytest
 from tests.databases import BACKENDS, fresh_database
 from tests.house import Store
 
-from heliograph.services.batch import ORDER, Batch, Change, assemble
+from heliograph.services.batch import MOST, ORDER, Batch, Change, assemble
 from heliograph.store.database import Broken, Done, Full, Lost, Step, StoreError, Unfit
 
 both = pytest.mark.parametrize("backend", BACKENDS)
@@ -69,7 +69,7 @@ def test_a_change_that_nobody_waits_for_rides_with_the_next_one(backend: str, tm
 
 @both
 def test_changes_share_a_commit_and_are_told_in_order(backend: str, tmp_path: Path) -> None:
-    """A thousand callers pay for two commits, not for a thousand."""
+    """A thousand callers pay for five commits, not for a thousand; and none of the five is long."""
 
     async def story() -> None:
         async with opened(backend, tmp_path) as (store, batch, told, _):
@@ -81,8 +81,38 @@ def test_changes_share_a_commit_and_are_told_in_order(backend: str, tmp_path: Pa
             assert batch.waiting == 1000
             await batch.settle()
             assert told.order == [str(n) for n in range(1000)] and not told.failed()
-            assert (store.writes, batch.commits, batch.changes, batch.waiting) == (2, 2, 1000, 0)
+            assert (store.writes, batch.commits, batch.changes, batch.waiting) == (5, 5, 1000, 0)
             assert len(await store.all("events.of", 999)) == 1
+
+    asyncio.run(story())
+
+
+@both
+def test_a_first_change_overtakes_what_waits(backend: str, tmp_path: Path) -> None:
+    """A code that comes while a campaign fills the batch goes with the next commit, and is told before its neighbours."""
+
+    async def story() -> None:
+        async with opened(backend, tmp_path) as (_, batch, told, _):
+            for number in range(3 * MOST):
+                batch.add(Change([event(number)], told(str(number))))
+            await asyncio.sleep(0)  # the first portion is on its way now
+            batch.add(Change([event(9999)], told("code"), first=True))
+            await batch.settle()
+            assert told.order.index("code") == MOST and batch.commits == 4
+
+    asyncio.run(story())
+
+
+@both
+def test_what_has_gathered_beside_a_slow_disk_goes_in_larger_portions(backend: str, tmp_path: Path) -> None:
+    """Commits of a fixed size would never catch up where each takes long."""
+
+    async def story() -> None:
+        async with opened(backend, tmp_path) as (_, batch, told, _):
+            for number in range(40 * MOST):
+                batch.add(Change([event(number)], told(str(number))))
+            await batch.settle()
+            assert len(told.order) == 40 * MOST and batch.commits < 16
 
     asyncio.run(story())
 
