@@ -21,14 +21,14 @@ class Link(asyncio.Protocol, ABC):
     """A connection that speaks PDUs. `Session` above it decides what they mean, and answers through the hooks below."""
 
     def __init__(self, settings: Settings) -> None:
+        # With those of `Session` and of a listener's sessions there are 30 attributes. Objects of a class share one table
+        # of names for up to 30 (CPython 3.11); with more, every PDU takes a twentieth longer.
         self.settings = settings
         self.can_write = True
         self._transport: asyncio.Transport | None = None
         self._rest = b""
         self._out: list[bytes] = []
-        self._reading = False
         self._behind = False
-        self._lost = False
         self._flushing = False
         self._held = False
         self._reason = ""
@@ -135,7 +135,10 @@ class Link(asyncio.Protocol, ABC):
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
         self._reason = self._reason or (f"connection lost ({exc})" if exc else "closed by the peer")
-        self._lost = True
+        for timer in (self._ticker, self._linger):
+            if timer:
+                timer.cancel()
+        self._ticker = None
         if self._behind:
             # The answers among what was read count; requests are refused from here on.
             self._leaving()
@@ -143,9 +146,6 @@ class Link(asyncio.Protocol, ABC):
             self._end()
 
     def _end(self) -> None:
-        for timer in (self._ticker, self._linger):
-            if timer:
-                timer.cancel()
         self._out.clear()
         self._ended(self._reason)
         self._gone.set()
@@ -153,7 +153,7 @@ class Link(asyncio.Protocol, ABC):
     def _parse(self, data: bytes, start: int) -> None:
         """A turn: parse PDUs from `start` on, write all that was answered to them at once, see to the rest."""
         size, limit, behind = len(data), self.settings.max_length, False
-        self._reading = True
+        self._flushing = True
         try:
             for _ in range(_TURN):
                 if size - start < 4:
@@ -177,7 +177,7 @@ class Link(asyncio.Protocol, ABC):
             self._fail()
             raise
         finally:
-            self._reading = False
+            self._flushing = False
         self._flush()
         if self._rest and not behind:
             data, start, behind = data[start:] + self._rest, 0, True
@@ -193,7 +193,7 @@ class Link(asyncio.Protocol, ABC):
         """More was read than one turn may parse, or the last of it has been parsed."""
         self._behind = behind
         self._hold()
-        if self._lost and not behind:
+        if self._ticker is None and not behind:  # the connection was lost meanwhile
             self._end()
 
     def _fail(self) -> None:
@@ -207,7 +207,7 @@ class Link(asyncio.Protocol, ABC):
         if self._transport is None or self._gone.is_set():
             return
         self._out.append(data)
-        if not self._reading and not self._flushing:
+        if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
 
