@@ -79,7 +79,9 @@ def test_customer_gets_in_while_others_guess(tmp_path: Path, sources: int, login
                 while kind(answer := await ask(program, "127.2.0.1", "demo", PASSWORD)) != "in":
                     assert kind(answer) == "crowded"
                     tries += 1
-                    assert tries < 50
+                    assert (
+                        tries < 250
+                    )  # 400 addresses that were never seen must fail once first: 400 hashes, 4 s and more
                     await asyncio.sleep(0.1)
                 for number in range(5):  # remembered, from wherever
                     assert kind(await ask(program, f"127.3.0.{number + 1}", "demo", PASSWORD)) == "in"
