@@ -57,8 +57,8 @@ class Change:
     ``amount`` is added to the account's balance (below zero: a charge); ``last_id`` raises its message sequence.
     ``done(None)`` is called when it is on disk, ``done(error)`` when it is not. ``message`` stays in memory until then
     (its ``pending`` was raised by whoever made the change). A ``lazy`` change waits a moment for others to share a commit
-    with: nobody waits for its answer. One that is ``first`` (of a text in the first lane; no earlier change of that text
-    may be waiting) overtakes what waits.
+    with: nobody waits for its answer. One that is ``first`` (a single text that is stored or started; no earlier change
+    of it may be waiting) overtakes what waits.
     """
 
     __slots__ = ("account_id", "amount", "done", "first", "last_id", "lazy", "message", "rows")

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 
 from heliograph.core.carriers import Settings
-from heliograph.core.messages import LANE_CODE, Message
+from heliograph.core.messages import LANE_BULK, Message
 from heliograph.core.routing import Facts, Route
 from heliograph.core.status import Err, Status
 from heliograph.services.births import callback_rows
@@ -46,7 +46,7 @@ class Dispatch:
         message.started_ms = now_ms
         rows: list[tuple[str, Row]] = [("queue.start", (now_ms, message.carrier_id, message.int_id))]
         # It was stored, or its last try is on disk: no change of it waits, which it could overtake.
-        self._desk.add(message, rows, lambda error: done(message, error), first=message.lane == LANE_CODE)
+        self._desk.add(message, rows, lambda error: done(message, error), first=message.lane != LANE_BULK)
 
     def unmark(self, message: Message, due_ms: int, stored: Callable[[], None] | None = None) -> None:
         """Take the start mark off a text that was not written after all."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from heliograph.core.accounts import Account
 from heliograph.core.limits import Window
-from heliograph.core.messages import LANE_BULK, LANE_CODE, Accepted, Message, Quote, Submission
+from heliograph.core.messages import LANE_BULK, Accepted, Message, Quote, Submission
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.status import Status
 from heliograph.services.batch import Change
@@ -184,7 +184,7 @@ class Submitting:
             for message in messages:
                 desk.note(message)
 
-        desk.batch.add(Change(rows, settled, account.id, -total, last_id, first=lane == LANE_CODE))
+        desk.batch.add(Change(rows, settled, account.id, -total, last_id, first=lane != LANE_BULK))
 
     def price(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Priced], None]) -> None:
         """What a submission would cost, by the same checks; nothing is stored nor counted. ``done`` is called once, at
