@@ -46,9 +46,9 @@ CHARGE = "purses.charge"
 # How long changes that nobody waits for look for company. A commit costs a disk some 0.1 to 1 ms, and under load there
 # is always one under way, so this is felt only where single texts come one after the other.
 LINGER_S = 0.001
-# Changes in one transaction while others wait: some 4 ms of the writer and, for telling, as much of the loop, so that a
+# Changes in one transaction while others wait: some 8 ms of the writer and, for telling, as much of the loop, so that a
 # single code waits for little. Where more has gathered than four times that (a slow disk) a quarter of it goes at once.
-MOST = 400
+MOST = 800
 
 
 class Change:
