@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -35,10 +36,10 @@ def events(receiver: Receiver) -> list[int]:
 
 
 @asynccontextmanager
-async def sending(house: House, client: Client | None = None) -> AsyncIterator[Sender]:
+async def sending(house: House, client: Client | None = None, most_held: int = 20_000) -> AsyncIterator[Sender]:
     """A sender as the program builds it."""
     async with opened() as own:
-        sender = Sender(house.callbacks, client or own, lambda: house.now)
+        sender = Sender(house.callbacks, client or own, lambda: house.now, most_held)
         house.desk.batch.watch["callbacks.add"] = sender.take
         house.desk.batch.watch["staged.end"] = lambda _: sender.look()
         task = asyncio.create_task(sender.run())
@@ -243,6 +244,35 @@ def test_hung_host_does_not_delay_another(tmp_path: Path) -> None:
                         house.submitting.accept(account, submission, NOW, lambda _: None)
                 await until(lambda: len(healthy.requests) == 60)
                 assert 0 < len(hung.requests) < 20
+
+    asyncio.run(story())
+
+
+def test_backlog_of_a_host_that_refuses_leaves_room_for_others(tmp_path: Path) -> None:
+    """A customer whose server is off for a day has a backlog larger than memory; the others' news does not wait for it."""
+
+    async def story() -> None:
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))  # never listens
+            ill = f"http://127.0.0.1:{closed.getsockname()[1]}/"
+            async with receive() as healthy, house_at(healthy, "sqlite", tmp_path) as house:
+                options = {"callback_url": ill, "any_sender": "yes"}
+                await accounts.create(house.db, "other", tariff="basic", now_ms=NOW, settings=options)  # type: ignore[arg-type]
+                await accounts.top_up(house.db, "other", 100 * SCALE, now_ms=NOW)  # type: ignore[arg-type]
+                await house.desk.take_balances()
+                await house.snapshots.refresh()
+                other = house.snapshots.current.accounts_by_login["other"]
+                async with sending(house, most_held=40) as sender:
+                    for number in range(120):
+                        submission = make(f"7916123{number:04d}", text=f"{number}", test=True)
+                        house.submitting.accept(other, submission, NOW, lambda _: None)
+                        await asyncio.sleep(0)
+                    await until(lambda: sender.held < 40)
+                    for number in range(60):
+                        submission = make(f"7916124{number:04d}", text=f"{number}", test=True)
+                        house.submitting.accept(house.account, submission, NOW, lambda _: None)
+                    await until(lambda: len(healthy.requests) == 60)
+                    assert len(await house.callbacks.read_due(FAR, 0, 999)) >= 120
 
     asyncio.run(story())
 

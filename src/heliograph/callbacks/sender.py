@@ -9,7 +9,7 @@ from typing import Any
 from heliograph.callbacks.client import Answer, Client
 from heliograph.callbacks.hosts import Hosts
 from heliograph.callbacks.payloads import CONTENT_TYPE, render
-from heliograph.callbacks.targets import BadTarget, Target, parse_target
+from heliograph.callbacks.targets import BadTarget, Origin, Target, parse_target
 from heliograph.core.accounts import Account
 from heliograph.core.messages import Message
 from heliograph.services.callbacks import Callback, Callbacks, callback_of
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MOST_HELD = 20_000  # rows in memory; the rest waits in the table
 MOST_PER_HOST = 2_000
+FEW = 10  # rows held for a host that is only probed: its backlog must not take the room of those that answer
 PAGE = 1_000
 TICK_S = 1.0
 FAR_MS = 2**62
@@ -27,10 +28,13 @@ OK = frozenset({200, 404})  # 404 counts as told, too (seed 001)
 class Sender:
     """Sends news; belongs to the event loop."""
 
-    def __init__(self, callbacks: Callbacks, client: Client, clock_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, callbacks: Callbacks, client: Client, clock_ms: Callable[[], int], most_held: int = MOST_HELD
+    ) -> None:
         self._callbacks = callbacks
         self._client = client
         self._clock_ms = clock_ms
+        self._most_held = most_held
         self._hosts = Hosts()
         self._waiting: OrderedDict[Any, deque[tuple[Callback, Target]]] = OrderedDict()
         self._held: set[int] = set()
@@ -39,6 +43,10 @@ class Sender:
         self._busy: dict[int, deque[tuple[Callback, Target]]] = {}
         # Messages of which older news is to be told again later, with its id: what is newer waits behind it.
         self._stalled: dict[int, int] = {}
+        # Hosts of which rows are only in the table: newer ones wait there too, so that none overtakes them. And those that
+        # the present walk over the table has found so.
+        self._behind: set[Origin] = set()
+        self._passed_over: set[Origin] = set()
         self._wake_ms = FAR_MS
         self._more = True
         self._after = 0
@@ -55,11 +63,11 @@ class Sender:
     def take(self, rows: Sequence[Sequence[Any]]) -> None:
         """News that has just been committed (services/batch.py, watch)."""
         for row in rows:
-            self._take(callback_of(tuple(row)))
+            self._take(callback_of(tuple(row)), live=True)
         self._pump_soon()
 
-    def _take(self, callback: Callback) -> bool:
-        """Hold a row in memory when there is room; whether it is held."""
+    def _take(self, callback: Callback, live: bool) -> bool:
+        """Hold a row in memory when there is room; whether it is held. A ``live`` one does not come from the table."""
         if callback.id in self._held:
             return True
         now_ms = self._clock_ms()
@@ -80,14 +88,22 @@ class Sender:
             self._callbacks.drop(callback, f"bad callback address: {error}", now_ms)
             return True
         queue = self._waiting.get(target.origin)
-        if len(self._held) >= MOST_HELD or (queue is not None and len(queue) >= MOST_PER_HOST):
-            self._more = True
+        most = FEW if self._hosts.is_limited(target.origin) else MOST_PER_HOST
+        full = len(self._held) >= self._most_held or (queue is not None and len(queue) >= most)
+        if full or (live and target.origin in self._behind):
+            self._leave(target.origin)
             return False
         if queue is None:
             queue = self._waiting[target.origin] = deque()
         queue.append((callback, target))
         self._held.add(callback.id)
         return True
+
+    def _leave(self, origin: Origin) -> None:
+        """A row of this host is left to the table."""
+        self._behind.add(origin)
+        self._passed_over.add(origin)
+        self._more = True
 
     # -- sending ----------------------------------------------------------------
     def _pump_soon(self) -> None:
@@ -109,7 +125,7 @@ class Sender:
                 del self._waiting[origin]
         if self._waiting:
             self._waiting.move_to_end(next(iter(self._waiting)))
-        if self._more and len(self._held) < MOST_HELD // 2 and not self._reading:
+        if self._more and len(self._held) < self._most_held // 2 and not self._reading:
             self._reading = True
             self._spawn(self._read())
 
@@ -171,6 +187,8 @@ class Sender:
 
     def _ended(self, callback: Callback, target: Target, answered: bool) -> None:
         self._hosts.ended(target.origin, answered, self._clock_ms())
+        if not answered and self._hosts.is_limited(target.origin):
+            self._trim(target.origin)
         behind = self._busy.pop(callback.int_id)
         if behind and callback.int_id in self._stalled:
             self._held.difference_update(newer.id for newer, _ in behind)
@@ -178,6 +196,13 @@ class Sender:
             queue = self._waiting.setdefault(target.origin, deque())
             queue.extendleft(reversed(behind))
         self._pump_soon()
+
+    def _trim(self, origin: Origin) -> None:
+        """A host that is only probed from now on gives its room to others; the newest rows leave first."""
+        queue = self._waiting.get(origin)
+        while queue is not None and len(queue) > FEW:
+            self._held.discard(queue.pop()[0].id)
+            self._leave(origin)
 
     # -- the table ----------------------------------------------------------------
     def _next_due(self, due_ms: int) -> None:
@@ -199,17 +224,19 @@ class Sender:
             self._more = False
             self._settled.clear()
             now_ms = self._clock_ms()
+            if not self._after:
+                self._passed_over.clear()
             rows = await self._callbacks.read_due(now_ms, self._after, PAGE)
-            passed_over = False
             for callback in rows:
                 if callback.id not in self._settled:
-                    passed_over |= not self._take(callback)
+                    self._take(callback, live=False)
                 self._after = callback.id
             if len(rows) == PAGE:
                 self._more = True
             else:
                 self._after = 0
-                if passed_over:
+                self._behind = set(self._passed_over)
+                if self._behind:
                     await asyncio.sleep(TICK_S)
                     self._more = True
                 else:
