@@ -15,7 +15,7 @@ import msgspec
 from .server import Simulator, SimulatorError
 
 PORT: Final = 2779
-# A text of 255 parts of 67 characters, each escaped as \uXXXX in JSON, is 255 x 67 x 6 = 102,510 octets.
+# A text of 255 parts of 67 characters, each escaped in JSON as six octets, is 255 x 67 x 6 = 102,510 octets.
 _LINE_LIMIT: Final = 131_072
 _ANSWER_S: Final = 15.0
 
