@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from heliograph.core.messages import Message
@@ -304,11 +304,6 @@ def message_of(row: Row) -> Message:
     if row[27]:
         message.tried = tuple(int(part) for part in row[27].split(","))
     return message
-
-
-def messages_of(rows: Iterable[Row]) -> list[Message]:
-    """Messages from rows."""
-    return [message_of(row) for row in rows]
 
 
 def _nobody(message: Message) -> None:
