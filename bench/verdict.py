@@ -11,6 +11,8 @@ UNDER_WAY_S = 5  # of the load, in rows, may lie in a working table: a receipt t
 MEMORY_SHARE, MEMORY_MB = 1.1, 16.0  # over a million texts that is some 20 bytes a text
 LATENCY_SHARE, P50_MS, P99_MS = 1.5, 2.0, 10.0
 MORE_FILES = 8
+# Pools fill when answers lag: 8 connections to a handler (callbacks.per_host) and 4 links to a carrier, and a few in closing.
+MORE_SOCKETS = 16
 LEAKS = ("memory", "open files", "sockets", "write-ahead log", "queue", "callbacks", "staged", "orphans", "left over")
 
 
@@ -51,9 +53,12 @@ def judge(samples: Sequence[Sample], rate: float, allowed_wal_mb: float, ending:
 
     memory = middle(lambda one: one.memory_mb)
     rules = [Rule("memory", *memory, memory[0] * MEMORY_SHARE + MEMORY_MB, "MB")]
-    for name, read in (("open files", lambda one: one.files), ("sockets", lambda one: one.sockets)):
+    for name, read, more in (
+        ("open files", lambda one: one.files, MORE_FILES),
+        ("sockets", lambda one: one.sockets, MORE_SOCKETS),
+    ):
         pair = most(read)
-        rules.append(Rule(name, *pair, pair[0] + MORE_FILES))
+        rules.append(Rule(name, *pair, pair[0] + more))
     rules.append(Rule("write-ahead log", *most(lambda one: one.wal_mb), allowed_wal_mb, "MB"))
     for table in ("queue", "callbacks", "orphans"):
         rules.append(Rule(table, *most(lambda one, table=table: getattr(one, table)), rate * UNDER_WAY_S, "rows"))  # type: ignore[misc]

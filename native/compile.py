@@ -62,6 +62,7 @@ MODULES = [
     "services/deciding",
     "services/desk",
     "services/dispatch",
+    "services/entries",
     "services/guard",
     "services/hashes",
     "services/purses",

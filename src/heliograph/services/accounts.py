@@ -17,6 +17,7 @@ from heliograph.core.reasons import Reason, Refused
 from heliograph.core.settings import change as change_settings
 from heliograph.services import hashes
 from heliograph.services.changes import change
+from heliograph.services.entries import entry_rows
 from heliograph.services.senders import is_name
 from heliograph.store.database import Database, Row, Transaction
 
@@ -98,7 +99,7 @@ async def create(
         if hashed is not None:
             await _store_password(tx, account.id, "first", hashed, now_ms)
         if balance:
-            await _book(tx, account.id, balance, "top-up", "first top-up", MAIN, now_ms)
+            await _book(tx, account, balance, "top-up", "first top-up", MAIN, now_ms)
     return account
 
 
@@ -182,15 +183,16 @@ async def _move(db: Database, login: str, amount: int, name: str, note: str, wal
         raise Refused(Reason.BAD_PARAMETERS, "the wallet is 1 (main) or 2 (second)")
     async with change(db) as tx:
         account = _read(await _find(tx, login)).account
-        return await _book(tx, account.id, amount, name, note, wallet, now_ms)
+        return await _book(tx, account, amount, name, note, wallet, now_ms)
 
 
-async def _book(tx: Transaction, account_id: int, amount: int, name: str, note: str, wallet: int, now_ms: int) -> int:
+async def _book(tx: Transaction, account: Account, amount: int, name: str, note: str, wallet: int, now_ms: int) -> int:
     """Move a balance and write its ledger row; the balance afterwards."""
     query = "accounts.move_main" if wallet == MAIN else "accounts.move_second"
-    row = await tx.one(query, amount, account_id)
+    row = await tx.one(query, amount, account.id)
     assert row is not None
-    await tx.run("ledger.add", account_id, now_ms, name, amount, wallet, 0, 0, note)
+    for query, entry in entry_rows(account, now_ms, name, amount, note=note, wallet=wallet):
+        await tx.run(query, *entry)
     return int(row[wallet - 1])
 
 

@@ -24,6 +24,9 @@ ORDER = (
     "messages.accept",
     "queue.add",
     "ledger.add",
+    "statistics.add",
+    "trails.add",
+    "clicks.add",
     "queue.start",
     "parts.add",
     "queue.later",
@@ -43,6 +46,8 @@ ORDER = (
     "staged.end",
 )
 CHARGE = "purses.charge"
+# Counters: rows that agree in so many first columns become one, the other columns added up.
+COUNTERS = {"statistics.add": 4, "clicks.add": 2}
 # How long changes that nobody waits for look for company. A commit costs a disk some 0.1 to 1 ms, and under load there
 # is always one under way, so this is felt only where single texts come one after the other.
 LINGER_S = 0.001
@@ -107,8 +112,25 @@ def assemble(changes: list[Change]) -> list[Step]:
     if money:
         charges = [(amount, last_id, last_id, account_id) for account_id, (amount, last_id) in sorted(money.items())]
         steps.append(Step(CHARGE, charges, fetch=True))
+    for query, columns in COUNTERS.items():
+        if query in by_query:
+            by_query[query] = add_up(by_query[query], columns)
     steps.extend(Step(query, by_query[query]) for query in ORDER if query in by_query)
     return steps
+
+
+def add_up(rows: list[Row], columns: int) -> list[Row]:
+    """Rows with the same first ``columns`` made one, the rest added up; in the order of their keys, as rows are locked."""
+    sums: dict[Row, list[int]] = {}
+    for row in rows:
+        key = row[:columns]
+        found = sums.get(key)
+        if found is None:
+            sums[key] = list(row[columns:])
+        else:
+            for index in range(len(found)):
+                found[index] += row[columns + index]
+    return [(*key, *sums[key]) for key in sorted(sums)]
 
 
 class Batch:

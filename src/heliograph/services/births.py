@@ -26,6 +26,7 @@ from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.status import REFUSALS, Err, Status
 from heliograph.services.deciding import Decision
 from heliograph.services.desk import Desk, Row, accept_row
+from heliograph.services.entries import entry_rows
 from heliograph.services.quotas import Quotas
 from heliograph.store.database import Broken, Busy, Full, Lost
 
@@ -154,9 +155,8 @@ def rows_of(
     elif told:
         query = "callbacks.stage" if staged else "callbacks.add"
         rows.extend((query, row) for _, row in callback_rows(message, account, desk))
-    if message.cost and not staged:
-        row = (account.id, message.created_ms, "charge", -message.cost, 1, message.int_id, 1, "")
-        rows.append(("ledger.add", row))
+    if message.status == Status.WAITING and not staged:
+        rows.extend(entry_rows(account, message.created_ms, "charge", -message.cost, message.int_id, 1, texts=1))
     return rows
 
 
@@ -185,14 +185,14 @@ def verdict_of(decision: Decision) -> Verdict:
 class Tally:
     """What is told of a submission's decisions, gathered as they are made."""
 
-    __slots__ = ("_going", "_reason", "_whole", "cost", "parts", "verdicts")
+    __slots__ = ("_reason", "_whole", "cost", "parts", "texts", "verdicts")
 
     def __init__(self) -> None:
         self.verdicts: list[Verdict] = []
         self.cost = 0
         self.parts = 0  # of those that go out
+        self.texts = 0  # those
         self._whole = 0
-        self._going = False
         self._reason: Reason | None = None
 
     def add(self, decision: Decision) -> None:
@@ -200,7 +200,7 @@ class Tally:
         self.verdicts.append(verdict_of(decision))
         self._whole += decision.text.parts
         if decision.reason is None:
-            self._going = True
+            self.texts += 1
             self.parts += decision.text.parts
             self.cost += decision.cost
         elif self._reason is None:
@@ -209,7 +209,7 @@ class Tally:
     @property
     def reason(self) -> Reason | None:
         """Why nothing of it goes out; None when something does."""
-        return None if self._going else self._reason
+        return None if self.texts else self._reason
 
     def answer(self, id_: str, total: int, balance: int, test: bool) -> Accepted:
         """The answer to an accepted submission."""

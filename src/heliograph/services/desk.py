@@ -9,6 +9,7 @@ from typing import Any
 from heliograph.core.messages import Message
 from heliograph.core.tariffs import is_refunded
 from heliograph.services.batch import Batch, Change
+from heliograph.services.entries import entry_rows
 from heliograph.services.purses import Purses
 from heliograph.services.snapshot import Snapshots
 from heliograph.store.database import Database, Step
@@ -238,8 +239,7 @@ class Desk:
             return 0, []
         message.refunded += owed
         self.purses.refund(message.account_id, owed)
-        row = (message.account_id, now_ms, "refund", owed, 1, message.int_id, 1, f"status {message.status}")
-        return owed, [("ledger.add", row)]
+        return owed, entry_rows(account, now_ms, "refund", owed, message.int_id, 1, f"status {message.status}")
 
 
 def move_row(message: Message) -> tuple[str, Row]:

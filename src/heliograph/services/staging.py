@@ -16,6 +16,7 @@ from heliograph.services.batch import Change
 from heliograph.services.births import Survey, Tally, make_message, may_be_kept, reason_of, rows_of
 from heliograph.services.deciding import Decider, Decision
 from heliograph.services.desk import Desk, Row
+from heliograph.services.entries import entry_rows
 from heliograph.services.quotas import Quotas
 from heliograph.store.database import Step
 
@@ -189,11 +190,10 @@ class _Request:
     async def _activate(self) -> None:
         """One short transaction: the charge of the whole, and the row that hid it gone."""
         rows: list[tuple[str, Row]] = [("staged.end", (self.first_id,))]
-        if self.reserved:
-            # Counted by ids, so that the charge of any of its messages can be found (sql/traces.sql).
-            count = len(self._recipients)
-            charge = (self.account.id, self._now_ms, "charge", -self.reserved, 1, self.first_id, count, "")
-            rows.append(("ledger.add", charge))
+        # Counted by ids, so that the charge of any of its messages can be found (sql/traces.sql).
+        count = len(self._recipients)
+        texts = 0 if self._test else self._tally.texts
+        rows.extend(entry_rows(self.account, self._now_ms, "charge", -self.reserved, self.first_id, count, texts=texts))
         await self._commit(rows, -self.reserved, self._sequence)
         self.active = True
 

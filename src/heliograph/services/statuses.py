@@ -10,6 +10,7 @@ from heliograph.core.messages import Flag, Message
 from heliograph.core.numbers import normalize
 from heliograph.core.status import Err, Status
 from heliograph.services.desk import Desk, Row, message_of
+from heliograph.services.entries import entry_rows
 
 log = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -76,8 +77,7 @@ class Statuses:
             if amount:
                 message.refunded += amount
                 desk.purses.refund(account.id, amount)
-                ledger = (account.id, now_ms, "refund", amount, 1, message.int_id, 1, "deleted before sending")
-                rows.append(("ledger.add", ledger))
+                rows.extend(entry_rows(account, now_ms, "refund", amount, message.int_id, 1, "deleted before sending"))
         state = (message.flags, message.status, message.err, message.changed_ms, message.refunded, message.int_id)
         rows.append(("messages.delete", state))
 

@@ -1,0 +1,36 @@
+"""Entries of the ledger, each with the counters that statistics are read from: written together, so they agree (design section 8)."""
+
+from heliograph.core.accounts import Account
+from heliograph.services.batch import Row
+
+QUARTER_MS = 900_000
+"""A quarter of an hour: every time zone begins its days at one (store/migrations/0004_reading.sql)."""
+
+OF_TEXTS = frozenset({"charge", "refund"})
+"""Names of the entries that texts cause; all others (top-up, correction) move the balance itself."""
+
+
+def entry_rows(
+    account: Account,
+    at_ms: int,
+    name: str,
+    amount: int,
+    int_id: int = 0,
+    count: int = 0,
+    note: str = "",
+    *,
+    wallet: int = 1,
+    texts: int = 0,
+) -> list[tuple[str, Row]]:
+    """The rows of one change of a balance; ``amount`` is in 1/10,000 of the account's currency, below zero it takes.
+
+    ``texts`` are those taken for sending with it. An amount of 0 leaves no entry, only what it counts.
+    """
+    if not amount and not texts:
+        return []
+    spent, income = (-amount, 0) if name in OF_TEXTS else (0, amount)
+    key = (account.id, at_ms // QUARTER_MS, wallet, account.currency)
+    counters = ("statistics.add", (*key, texts, spent, income))
+    if not amount:
+        return [counters]
+    return [("ledger.add", (account.id, at_ms, name, amount, wallet, int_id, count, note)), counters]
