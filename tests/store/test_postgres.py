@@ -24,7 +24,7 @@ class Wire:
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
         self.url = ""
-        self.cut = ""  # "before" or "after" the server gets the next COMMIT
+        self.cut = ""  # "before" or "after" the server gets the next COMMIT; "late": after the line is dead
         self.cuts = 0
         self.away = False  # from the next cut on nobody is let in until this is unset
         self.lets_in = True
@@ -64,6 +64,7 @@ class Wire:
         try:
             while data := await source.read(65536):
                 if self.cut and b"; COMMIT\x00" in data:
+                    late = self.cut == "late"
                     if self.cut == "after":
                         sink.write(data)
                         await sink.drain()
@@ -71,6 +72,10 @@ class Wire:
                     self.cuts += 1
                     self.lets_in = not self.away
                     client.transport.abort()
+                    if late:
+                        await asyncio.sleep(0.15)  # the client is back long before
+                        sink.write(data)
+                        await sink.drain()
                     break
                 sink.write(data)
         except ConnectionError:
@@ -119,7 +124,7 @@ def test_writes_outlive_killed_connections_and_are_kept_once(tmp_path: Any, scra
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("cut", ["before", "after"])
+@pytest.mark.parametrize("cut", ["before", "after", "late"])
 def test_commit_of_unknown_fate_is_looked_up(cut: str, tmp_path: Any, scratch: Any) -> None:
     """When the line dies during COMMIT the store asks whether it was kept, instead of guessing."""
 

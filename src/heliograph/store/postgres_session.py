@@ -78,6 +78,11 @@ async def take_lock(connection: Connection) -> bool:
     return bool(await connection.fetchval(f"SELECT pg_try_advisory_lock({_SERVING_LOCK})"))
 
 
+async def take_slot(connection: Connection, slot: int) -> None:
+    """Wait until no other session of this writer is left, and be the one; it fails after the writer's `lock_timeout`."""
+    await connection.execute("SELECT pg_advisory_lock($1)", slot)
+
+
 async def commit(connection: Connection, slot: int, token: int) -> None:
     """Leave the mark and commit, in one message; StoreError when the server rolled back instead."""
     tag = await connection.execute(

@@ -147,7 +147,17 @@ class Writer:
             if not await self._was_kept(token):
                 raise Lost("the connection was lost and nothing of the transaction was kept") from None
 
+    async def _claim(self) -> None:
+        """The first connection holds the slot as every later one does."""
+        connection = self._connection
+        if connection is not None:
+            try:
+                await postgres_session.take_slot(connection, self._slot)
+            except Exception:
+                self._drop(connection)
+
     async def _serve(self) -> None:
+        await self._claim()
         while True:
             while not self._queue:
                 if self._closing:
@@ -295,9 +305,14 @@ class Writer:
 
     async def _connect(self) -> Connection:
         connection = await postgres_session.connect_writer(self._dsn)
-        if self.serving and not await postgres_session.take_lock(connection):
+        try:
+            # The session of the lost connection may still be about to commit: its fate is asked for after its end only.
+            await postgres_session.take_slot(connection, self._slot)
+            if self.serving and not await postgres_session.take_lock(connection):
+                raise StoreError("another Heliograph serves this database")
+        except BaseException:
             connection.terminate()
-            raise StoreError("another Heliograph serves this database")
+            raise
         return connection
 
     def _drop(self, connection: Connection) -> None:
