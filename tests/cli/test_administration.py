@@ -115,6 +115,22 @@ def test_tariff_goes_out_and_comes_in_as_csv(shop: Any) -> None:
     shop.tell("tariff", "remove", "copy")
 
 
+def test_price_of_an_e_mail_is_set_shown_and_carried_by_csv(shop: Any) -> None:
+    """It belongs to the tariff as a whole, and travels with its file."""
+    assert shop.ask("tariff", "show", "basic")["mail"] == "0"
+    assert "E-mail" not in shop.tell("tariff", "show", "basic")
+    assert "0.1" in shop.tell("tariff", "mail", "basic", "0.1")
+    assert shop.ask("tariff", "mail", "basic", "0.25") == {"name": "basic", "mail": "0.25"}
+    assert "E-mail" in shop.tell("tariff", "show", "basic")
+    shop.tell("tariff", "export", "basic", "prices.csv")
+    assert shop.ask("tariff", "create", "copy", "--file", "prices.csv")["mail"] == "0.25"
+    assert shop.ask("tariff", "create", "dear", "--file", "prices.csv", "--mail", "1")["mail"] == "1"
+    assert shop.ask("tariff", "import", "dear", "prices.csv")["mail"] == "0.25"
+    assert "no price" in shop.fail(2, "tariff", "create", "odd", "--mail", "-1")
+    assert "no tariff" in shop.fail(1, "tariff", "mail", "none", "1")
+    assert "amount" in shop.fail(2, "tariff", "create", "odd", "--mail", "much")
+
+
 def test_carriers_and_routes_are_made_changed_and_removed(shop: Any) -> None:
     """A password comes from standard input, and nothing shows it."""
     made = shop.call("carrier", "create", "acme", "host=h", "rate=5", "--password", "-", stdin="carrier-pass\n")

@@ -24,7 +24,8 @@ def test_commands_work_on_postgres_and_its_backup_is_restored(
     """An operator who outgrows one file keeps the commands he knows."""
     url = asyncio.run(fresh_url("postgres", tmp_path))
     on = ("--database", url)
-    shell.tell("tariff", "create", "basic", "--price", "2.5", *on)
+    shell.tell("tariff", "create", "basic", "--price", "2.5", "--mail", "0.1", *on)
+    assert shell.ask("tariff", "show", "basic", *on)["mail"] == "0.1"
     shell.tell("account", "create", "shop", "--balance", "100", *on)
     shell.tell("carrier", "create", "acme", "host=h", "--password", "p", *on)
     shell.tell("route", "create", "all", "--carrier", "acme", *on)

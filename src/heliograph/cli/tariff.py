@@ -23,13 +23,22 @@ def tariff() -> None:
 @click.option("--currency", default="RUR", show_default=True, help="Its currency.")
 @click.option("--price", help="One price for every part anywhere; for more, use --file.")
 @click.option("--file", "file", help='A CSV of zones and operators, see "tariff export".')
+@click.option("--mail", help="The price of an e-mail.")
 @click.option("--refund", help="Final statuses that give the money back, such as 20,22,25.")
 @with_store
-def create(session: Session, name: str, currency: str, price: str | None, file: str | None, refund: str | None) -> None:
+def create(
+    session: Session,
+    name: str,
+    currency: str,
+    price: str | None,
+    file: str | None,
+    mail: str | None,
+    refund: str | None,
+) -> None:
     """Make a tariff.
 
     \b
-    heliograph tariff create basic --price 2.5
+    heliograph tariff create basic --price 2.5 --mail 0.1
     heliograph tariff create world --currency EUR --file world.csv
     """
     from heliograph.core.tariffs import DEFAULT_REFUND
@@ -38,13 +47,16 @@ def create(session: Session, name: str, currency: str, price: str | None, file: 
     if price and file:
         raise click.UsageError("--price and --file exclude each other")
     zones: tuple[Zone, ...] = (Zone(1, "Everywhere", ("*",), Prices(sms=read_amount(price))),) if price else ()
-    codes: dict[str, Prices] = {}
+    own_mail = None if mail is None else read_amount(mail)
     content = _read_text(file) if file else ""
 
     async def work(db: Database) -> Tariff:
-        read = tariffs.read_csv(content) if file else (zones, codes)
+        read = tariffs.read_csv(content) if file else tariffs.PriceList(zones, {}, None)
         statuses = DEFAULT_REFUND if refund is None else tariffs.read_refund(refund)
-        return await tariffs.create(db, name, currency=currency, refund=statuses, zones=read[0], codes=read[1])
+        priced = read.mail or 0 if own_mail is None else own_mail
+        return await tariffs.create(
+            db, name, currency=currency, refund=statuses, zones=read.zones, codes=read.codes, mail=priced
+        )
 
     _tell(session, session.run(work, create=True), "was made")
 
@@ -64,8 +76,7 @@ def import_(session: Session, name: str, file: str) -> None:
     content = _read_text(file)
 
     async def work(db: Database) -> Tariff:
-        zones, codes = tariffs.read_csv(content)
-        return await tariffs.replace_prices(db, name, zones, codes)
+        return await tariffs.replace_prices(db, name, *tariffs.read_csv(content))
 
     _tell(session, session.run(work), "has new prices")
 
@@ -135,6 +146,8 @@ def show(session: Session, name: str) -> None:
         return
     rows = [(zone.zone, zone.name, ", ".join(zone.matches), *_amounts(zone.prices)) for zone in found.zones]
     rows += [("", "(operator)", mccmnc, *_amounts(prices)) for mccmnc, prices in sorted(found.codes.items())]
+    if found.mail:
+        rows.append(("", "E-mail", "mail", *_amounts(Prices(sms=found.mail))))
     columns = ("zone>", "name", "matches", *(f"{kind}>" for kind in KINDS))
     tell_table(columns, rows, "It has no prices: no message can be sent.", title=f"{found.name}, {found.currency}")
 
@@ -159,6 +172,26 @@ def refund(session: Session, name: str, statuses: str) -> None:
         tell_json({"name": name, "refund": found})
     else:
         tell(f"{name} gives back at: {', '.join(map(str, found)) or 'no status'}.")
+
+
+@tariff.command()
+@click.argument("name")
+@click.argument("price")
+@with_store
+def mail(session: Session, name: str, price: str) -> None:
+    """The price of an e-mail, the same for all zones; 0 is none.
+
+    \b
+    heliograph tariff mail basic 0.1
+    """
+    from heliograph.services import tariffs
+
+    amount = read_amount(price)
+    session.run(lambda db: tariffs.set_mail(db, name, amount))
+    if session.as_json:
+        tell_json({"name": name, "mail": format_money(amount)})
+    else:
+        tell(f"{name}: an e-mail costs {format_money(amount)}.")
 
 
 @tariff.command()
@@ -209,6 +242,7 @@ def _plain(found: Tariff) -> dict[str, object]:
             for zone in found.zones
         ],
         "codes": {mccmnc: _plain_prices(prices) for mccmnc, prices in found.codes.items()},
+        "mail": format_money(found.mail),
     }
 
 

@@ -35,7 +35,10 @@ class Zone(msgspec.Struct, frozen=True):
 
 
 class Tariff(msgspec.Struct, frozen=True, dict=True):
-    """A price list. Look-up order: operator's own price, operator in a zone, longest prefix, country, the rest."""
+    """A price list. Look-up order: operator's own price, operator in a zone, longest prefix, country, the rest.
+
+    ``mail`` is the price of an e-mail, the same everywhere; 0 when there is none.
+    """
 
     id: int
     name: str
@@ -43,6 +46,7 @@ class Tariff(msgspec.Struct, frozen=True, dict=True):
     refund: frozenset[int]
     zones: tuple[Zone, ...]
     codes: dict[str, Prices]
+    mail: int = 0
 
 
 class PriceIndex:

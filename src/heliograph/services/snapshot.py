@@ -42,6 +42,11 @@ class Snapshot(msgspec.Struct, frozen=True):
     routes: RouteIndex
     plan: Plan
 
+    def tariff_of(self, account: Account) -> Tariff | None:
+        """The price list of an account, None when it has none."""
+        index = self.prices.get(account.tariff_id)
+        return None if index is None else index.tariff
+
     def look_up(self, phone: str) -> Place | None:
         """Country, operator, region and zone of a number."""
         return self.plan.ranges.lookup(phone)
@@ -122,9 +127,9 @@ class Snapshots:
         for tariff_id, mccmnc, prices in await self._db.all("snapshot.codes"):
             codes.setdefault(tariff_id, {})[mccmnc] = msgspec.json.decode(prices, type=Prices)
         indexes = {}
-        for id_, name, currency, refund in await self._db.all("snapshot.tariffs"):
+        for id_, name, currency, refund, mail in await self._db.all("snapshot.tariffs"):
             statuses = frozenset(int(part) for part in refund.split(",") if part.strip())
-            tariff = Tariff(id_, name, currency, statuses, tuple(zones.get(id_, ())), codes.get(id_, {}))
+            tariff = Tariff(id_, name, currency, statuses, tuple(zones.get(id_, ())), codes.get(id_, {}), mail)
             indexes[id_] = PriceIndex(tariff)
         return indexes
 

@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,6 +20,7 @@ MATCH = re.compile(r"\*|\+\d{1,15}|[A-Z]{2}(-[A-Z]{2})?|\d{3}|\d{5,6}")
 CODE = re.compile(r"\d{5,6}")
 KINDS = ("sms", "mass", "ping", "hlr", "mms", "call")
 COLUMNS = ("zone", "name", "matches", *KINDS)
+MAIL = "MAIL"  # stands among the matches of a file for e-mails, whose price is in the column of sms
 LARGEST_PRICE = 10**12  # 100 million units: what is beyond is a slip of the hand
 
 
@@ -30,12 +32,13 @@ async def create(
     refund: Iterable[int] = DEFAULT_REFUND,
     zones: Iterable[Zone] = (),
     codes: dict[str, Prices] | None = None,
+    mail: int = 0,
 ) -> Tariff:
     """A new tariff. Refused: BAD_PARAMETERS for its parts, NOT_POSSIBLE when the name is taken."""
     check_name("a tariff", name)
     if not CURRENCY.fullmatch(currency):
         raise Refused(Reason.BAD_PARAMETERS, f"{currency!r} is no currency: three capitals such as RUR or EUR")
-    made = Tariff(0, name, currency, _check_refund(refund), tuple(zones), codes or {})
+    made = Tariff(0, name, currency, _check_refund(refund), tuple(zones), codes or {}, mail)
     _check_prices(made)
     async with change(db) as tx:
         if await tx.one("tariffs.find", name) is not None:
@@ -43,17 +46,24 @@ async def create(
         row = await tx.one("tariffs.next_id")
         assert row is not None
         tariff = msgspec.structs.replace(made, id=row[0])
-        await tx.run("tariffs.create", tariff.id, name, currency, _write_refund(tariff.refund))
+        await tx.run("tariffs.create", tariff.id, name, currency, _write_refund(tariff.refund), mail)
         await _write_prices(tx, tariff)
     return tariff
 
 
-async def replace_prices(db: Database, name: str, zones: Iterable[Zone], codes: dict[str, Prices]) -> Tariff:
-    """Put other zones and codes in the place of all those of a tariff; Refused(NOT_FOUND, BAD_PARAMETERS)."""
+async def replace_prices(
+    db: Database, name: str, zones: Iterable[Zone], codes: dict[str, Prices], mail: int | None = None
+) -> Tariff:
+    """Put other zones and codes in the place of all those of a tariff; Refused(NOT_FOUND, BAD_PARAMETERS).
+
+    The price of an e-mail stays when ``mail`` is None, as it does for files that do not name it.
+    """
     async with change(db) as tx:
-        id_, _, currency, refund = _must(await tx.one("tariffs.find", name), name)
-        tariff = Tariff(id_, name, currency, read_refund(refund), tuple(zones), codes)
+        id_, _, currency, refund, present = _must(await tx.one("tariffs.find", name), name)
+        priced = present if mail is None else mail
+        tariff = Tariff(id_, name, currency, read_refund(refund), tuple(zones), codes, priced)
         _check_prices(tariff)
+        await tx.run("tariffs.set_mail", tariff.mail, id_)
         await tx.run("tariffs.remove_zones", id_)
         await tx.run("tariffs.remove_codes", id_)
         await _write_prices(tx, tariff)
@@ -67,6 +77,14 @@ async def set_refund(db: Database, name: str, statuses: Iterable[int]) -> frozen
         row = _must(await tx.one("tariffs.find", name), name)
         await tx.run("tariffs.set_refund", _write_refund(refund), row[0])
     return refund
+
+
+async def set_mail(db: Database, name: str, mail: int) -> None:
+    """The price of an e-mail, in 1/10,000 of a unit; Refused(NOT_FOUND, BAD_PARAMETERS)."""
+    _check_amount("e-mail", "mail", mail)
+    async with change(db) as tx:
+        row = _must(await tx.one("tariffs.find", name), name)
+        await tx.run("tariffs.set_mail", mail, row[0])
 
 
 async def remove(db: Database, name: str) -> None:
@@ -90,8 +108,8 @@ async def list_all(db: Database) -> list[Tariff]:
     for tariff_id, mccmnc, prices in await db.all("tariffs.codes"):
         codes.setdefault(tariff_id, {})[mccmnc] = msgspec.json.decode(prices, type=Prices)
     return [
-        Tariff(id_, name, currency, read_refund(refund), tuple(zones.get(id_, ())), codes.get(id_, {}))
-        for id_, name, currency, refund in await db.all("tariffs.list")
+        Tariff(id_, name, currency, read_refund(refund), tuple(zones.get(id_, ())), codes.get(id_, {}), mail)
+        for id_, name, currency, refund, mail in await db.all("tariffs.list")
     ]
 
 
@@ -120,7 +138,7 @@ def read_refund(text: str) -> frozenset[int]:
 
 
 def write_csv(tariff: Tariff) -> str:
-    """A tariff as CSV: a row a zone, then a row an operator's own price (its zone is empty)."""
+    """A tariff as CSV: a row a zone, then a row an operator's own price (its zone is empty), then that of e-mails."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -128,11 +146,20 @@ def write_csv(tariff: Tariff) -> str:
         writer.writerow([zone.zone, zone.name, ",".join(zone.matches), *_write_money(zone.prices)])
     for mccmnc, prices in sorted(tariff.codes.items()):
         writer.writerow(["", "", mccmnc, *_write_money(prices)])
+    writer.writerow(["", "E-mail", MAIL.lower(), *_write_money(Prices(sms=tariff.mail))])
     return out.getvalue()
 
 
-def read_csv(text: str) -> tuple[tuple[Zone, ...], dict[str, Prices]]:
-    """Zones and codes from CSV with the columns of ``write_csv`` (comma or semicolon); Refused names the line."""
+class PriceList(NamedTuple):
+    """The prices of a file; ``mail`` is None when it does not name the price of an e-mail."""
+
+    zones: tuple[Zone, ...]
+    codes: dict[str, Prices]
+    mail: int | None
+
+
+def read_csv(text: str) -> PriceList:
+    """Prices from CSV with the columns of ``write_csv`` (comma or semicolon); Refused names the line."""
     head = text.lstrip("\ufeff").partition("\n")[0]
     rows = csv.DictReader(io.StringIO(text.lstrip("\ufeff")), delimiter=";" if ";" in head else ",")
     missing = {"matches", "sms"} - set(rows.fieldnames or ())
@@ -142,15 +169,20 @@ def read_csv(text: str) -> tuple[tuple[Zone, ...], dict[str, Prices]]:
         raise Refused(Reason.BAD_PARAMETERS, f"the first line {wrong}; the columns are {', '.join(COLUMNS)}")
     zones: list[Zone] = []
     codes: dict[str, Prices] = {}
+    mail: int | None = None
     for row in rows:
         try:
-            _read_line(row, zones, codes)
+            own = _read_line(row, zones, codes)
+            if own is not None and mail is not None:
+                raise ValueError("a second price of an e-mail")
         except ValueError as error:
             raise Refused(Reason.BAD_PARAMETERS, f"line {rows.line_num}: {error}") from None
-    return tuple(zones), codes
+        mail = mail if own is None else own
+    return PriceList(tuple(zones), codes, mail)
 
 
-def _read_line(row: dict[str, str | None], zones: list[Zone], codes: dict[str, Prices]) -> None:
+def _read_line(row: dict[str, str | None], zones: list[Zone], codes: dict[str, Prices]) -> int | None:
+    """Adds a zone or codes; the price of an e-mail when the line is that."""
     if None in row:
         raise ValueError("more fields than columns; put quotation marks around several matches")
     prices = Prices(
@@ -158,12 +190,17 @@ def _read_line(row: dict[str, str | None], zones: list[Zone], codes: dict[str, P
     )
     matches = read_matches(row.get("matches") or "")
     number = (row.get("zone") or "").strip()
+    if MAIL in matches:
+        if number or len(matches) > 1:
+            raise ValueError("mail stands in a line of its own, without a zone")
+        return prices.sms
     if number or any(not CODE.fullmatch(match) for match in matches):
         zone = int(number) if number else len(zones) + 1
         zones.append(Zone(zone, (row.get("name") or "").strip() or f"Zone {zone}", matches, prices))
-        return
+        return None
     for match in matches:
         codes[match] = prices
+    return None
 
 
 def _write_money(prices: Prices) -> list[str]:
@@ -207,13 +244,19 @@ def _check_prices(tariff: Tariff) -> None:
         if not CODE.fullmatch(mccmnc):
             raise Refused(Reason.BAD_PARAMETERS, f"{mccmnc!r} is no operator: MCC and MNC, 5 or 6 digits")
         _check_amounts(f"operator {mccmnc}", prices)
+    _check_amount("e-mail", "mail", tariff.mail)
 
 
 def _check_amounts(where: str, prices: Prices) -> None:
     for kind in KINDS:
         value = getattr(prices, kind)
-        if value is not None and not 0 <= value <= LARGEST_PRICE:
-            raise Refused(Reason.BAD_PARAMETERS, f"{where}: {format_money(value)} is no price for {kind}")
+        if value is not None:
+            _check_amount(where, kind, value)
+
+
+def _check_amount(where: str, kind: str, value: int) -> None:
+    if not 0 <= value <= LARGEST_PRICE:
+        raise Refused(Reason.BAD_PARAMETERS, f"{where}: {format_money(value)} is no price for {kind}")
 
 
 async def _write_prices(tx: Transaction, tariff: Tariff) -> None:

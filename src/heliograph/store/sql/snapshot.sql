@@ -16,7 +16,7 @@ SELECT id, account_id, plain, md5, sha1 FROM passwords ORDER BY id
 SELECT digest, account_id FROM keys
 
 -- name: tariffs
-SELECT id, name, currency, refund FROM tariffs
+SELECT id, name, currency, refund, mail FROM tariffs
 
 -- name: zones
 SELECT tariff_id, zone, name, matches, prices FROM zones ORDER BY tariff_id, zone

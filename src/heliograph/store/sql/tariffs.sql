@@ -1,7 +1,7 @@
 -- Tariffs with their zones and the prices of single operators (core/tariffs.py).
 
 -- name: list
-SELECT id, name, currency, refund FROM tariffs ORDER BY id
+SELECT id, name, currency, refund, mail FROM tariffs ORDER BY id
 
 -- name: zones
 SELECT tariff_id, zone, name, matches, prices FROM zones ORDER BY tariff_id, zone
@@ -10,16 +10,19 @@ SELECT tariff_id, zone, name, matches, prices FROM zones ORDER BY tariff_id, zon
 SELECT tariff_id, mccmnc, prices FROM codes ORDER BY tariff_id, mccmnc
 
 -- name: find
-SELECT id, name, currency, refund FROM tariffs WHERE name = ?
+SELECT id, name, currency, refund, mail FROM tariffs WHERE name = ?
 
 -- name: next_id
 SELECT coalesce(max(id), 0) + 1 FROM tariffs
 
 -- name: create
-INSERT INTO tariffs (id, name, currency, refund) VALUES (?, ?, ?, ?)
+INSERT INTO tariffs (id, name, currency, refund, mail) VALUES (?, ?, ?, ?, ?)
 
 -- name: set_refund
 UPDATE tariffs SET refund = ? WHERE id = ?
+
+-- name: set_mail
+UPDATE tariffs SET mail = ? WHERE id = ?
 
 -- name: users
 SELECT login FROM accounts WHERE tariff_id = ? ORDER BY login LIMIT 5
