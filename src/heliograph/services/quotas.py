@@ -11,6 +11,7 @@ from heliograph.core.messages import decode_extra
 from heliograph.core.reasons import Reason
 from heliograph.core.status import Status
 from heliograph.core.zones import offset_min
+from heliograph.services.moments import find_id
 from heliograph.store.database import Database
 
 DAY_MS = 86_400_000
@@ -91,7 +92,7 @@ class Quotas:
         Of a longer run of quick messages to one number only the last minute counts.
         """
         strict = {account.id for account in accounts if account.settings.no_duplicates}
-        first = await find_first(db, now_ms - 60_000)
+        first = await find_id(db, now_ms - 60_000)
         async for page in db.pages("messages.since", first):
             for _, account_id, phone, print_, created_ms, status, text in page:
                 self._runs.take((account_id, phone), created_ms)
@@ -106,22 +107,8 @@ class Quotas:
             if not (s.day_limit or s.number_limit or s.text_limit or s.ip_limit):
                 continue
             local_ms = now_ms + offset_min(s.tz, now_ms) * 60_000
-            first = await find_first(db, now_ms - local_ms % DAY_MS)
+            first = await find_id(db, now_ms - local_ms % DAY_MS)
             counts = self._today(account, now_ms)
             async for page in db.pages("messages.today", first, account.id):
                 for phone, text, extra in page:
                     self._note(counts, account, phone, text, decode_extra(extra).user_ip)
-
-
-async def find_first(db: Database, since_ms: int) -> int:
-    """The first int_id created at or after a moment: a binary search, for ids rise with time."""
-    row = await db.one("messages.last")
-    low, high = 0, (int(row[0]) if row else 0) + 1
-    while low < high:
-        middle = (low + high) // 2
-        found = await db.one("messages.created", middle)
-        if found is None or found[1] >= since_ms:
-            high = middle
-        else:
-            low = int(found[0]) + 1
-    return low
