@@ -10,7 +10,7 @@ import pytest
 from tests.databases import BACKENDS, fresh_database
 from tests.house import Store
 
-from heliograph.services.batch import MOST, ORDER, Batch, Change, assemble
+from heliograph.services.batch import MOST, ORDER, Batch, Change, assemble, is_exchanged
 from heliograph.store.database import Broken, Done, Full, Lost, Step, StoreError, Unfit
 
 both = pytest.mark.parametrize("backend", BACKENDS)
@@ -154,13 +154,33 @@ def test_overdraft_of_one_account_leaves_the_others_alone(backend: str, tmp_path
                     await tx.run("accounts.create", id_, f"a{id_}", "RUR", 0, 1, "{}", 1)
                     await tx.run("accounts.move_main", 10, id_)
             for number in range(4):
-                batch.add(Change([event(number)], told(f"poor{number}"), account_id=1, amount=-4, last_id=number + 1))
-                batch.add(Change([event(10 + number)], told(f"rich{number}"), account_id=2, amount=-2))
+                poor, rich = told(f"poor{number}"), told(f"rich{number}")
+                batch.add(Change([event(number)], poor, account_id=1, amount=-4, last_id=number + 1, currency="RUR"))
+                batch.add(Change([event(10 + number)], rich, account_id=2, amount=-2, currency="RUR"))
             await batch.settle()
             assert len([name for name in told.failed() if name.startswith("poor")]) == 2 == len(told.failed())
             assert await store.all("purses.all") == [(1, 2, 0, 0), (2, 2, 0, 0)]
             assert (settled[1][0], settled[2][0]) == (2, 2)
             assert dict(await store.all("snapshot.last_ids"))[1] >= 2
+
+    asyncio.run(story())
+
+
+@both
+def test_amount_of_another_currency_fails_alone(backend: str, tmp_path: Path) -> None:
+    """A price in roubles must not be taken from a balance that was exchanged to euros meanwhile."""
+
+    async def story() -> None:
+        async with opened(backend, tmp_path) as (store, batch, told, settled):
+            async with store.transaction() as tx:
+                await tx.run("accounts.create", 1, "a", "EUR", 0, 1, "{}", 1)
+                await tx.run("accounts.move_main", 10, 1)
+            for number, currency in enumerate(("EUR", "RUR", "EUR")):
+                change = Change([event(number)], told(f"{number}"), account_id=1, amount=-4, currency=currency)
+                batch.add(change)
+            await batch.settle()
+            assert told.failed() == ["1"] and is_exchanged(told.errors["1"])
+            assert await store.all("purses.all") == [(1, 2, 0, 0)] and settled[1][0] == 2
 
     asyncio.run(story())
 
@@ -280,12 +300,12 @@ def test_money_moves_first_and_once_an_account() -> None:
     """An overdraft fails before anything is written, and rows are locked in one order."""
     changes = [
         Change([("queue.add", (1,)), ("messages.accept", (1,))], lambda _: None, account_id=9, amount=-5, last_id=3),
-        Change([("messages.accept", (2,))], lambda _: None, account_id=4, amount=7),
+        Change([("messages.accept", (2,))], lambda _: None, account_id=4, amount=7, currency="RUR"),
         Change([("events.add", (3,))], lambda _: None, account_id=9, amount=2, last_id=1),
     ]
     steps = assemble(changes)
     assert [(step.query, list(step.rows)) for step in steps] == [
-        ("purses.charge", [(7, 0, 0, 4), (-3, 3, 3, 9)]),
+        ("purses.charge", [(7, 0, 0, 4, "RUR"), (-3, 3, 3, 9, "")]),
         ("messages.accept", [(1,), (2,)]),
         ("queue.add", [(1,)]),
         ("events.add", [(3,)]),

@@ -8,7 +8,8 @@ from tests.databases import BACKENDS, fresh_database, fresh_url
 
 from heliograph.core.money import SCALE
 from heliograph.services import accounts, ledgers, tariffs
-from heliograph.store.database import Database, Step
+from heliograph.services.entries import QUARTER_MS
+from heliograph.store.database import Database, Query, Step
 from heliograph.store.opening import open_database
 
 NOW = 1_790_000_000_000
@@ -33,9 +34,10 @@ async def make(db: Database) -> int:
 def charge(account_id: int, int_id: int, cost: int) -> list[Step]:
     """A message accepted and paid for, as one transaction."""
     return [
-        Step("purses.charge", [(-cost, 0, 0, account_id)], fetch=True),
+        Step("purses.charge", [(-cost, 0, 0, account_id, "RUR")], fetch=True),
         Step("messages.accept", [message(int_id, account_id, cost)]),
         Step("ledger.add", [(account_id, NOW, "charge", -cost, 1, int_id, 1, "")]),
+        Step("statistics.add", [(account_id, NOW // QUARTER_MS, 1, "RUR", 1, cost, 0)]),
     ]
 
 
@@ -50,15 +52,16 @@ def test_sound_ledger_agrees(backend: str, tmp_path: Path) -> None:
             await db.transact(charge(id_, 2, 10_000))
             await db.transact(
                 [
-                    Step("purses.charge", [(10_000, 0, 0, id_)], fetch=True),
+                    Step("purses.charge", [(10_000, 0, 0, id_, "RUR")], fetch=True),
                     Step("messages.delete", [(0, 20, 1, NOW, 10_000, 2)]),
                     Step("ledger.add", [(id_, NOW, "refund", 10_000, 1, 2, 1, "")]),
+                    Step("statistics.add", [(id_, NOW // QUARTER_MS, 1, "RUR", 0, -10_000, 0)]),
                 ]
             )
             told: list[tuple[int, int]] = []
             report = await ledgers.check(db, lambda done, total: told.append((done, total)))
             assert report == ledgers.Report(accounts=1, entries=5, messages=2, faults=())
-            assert told[-1] == (8, 8)
+            assert told[-1] == (11, 11)  # an account counts twice, and two rows of statistics
 
     asyncio.run(story())
 
@@ -72,10 +75,11 @@ def test_every_kind_of_fault_is_found(backend: str, tmp_path: Path) -> None:
             id_ = await make(db)
             await db.transact(
                 [
-                    Step("purses.charge", [(-5, 0, 0, id_)], fetch=True),
+                    Step("purses.charge", [(-5, 0, 0, id_, "RUR")], fetch=True),
                     Step("accounts.move_second", [(2, id_)], fetch=True),
                     Step("messages.accept", [message(1, id_, 30)]),
                     Step("ledger.add", [(77, NOW, "top-up", 11, 1, 0, 0, "")]),
+                    Step("statistics.add", [(id_, 1, 1, "RUR", 0, 3, -4), (id_, 1, 2, "EUR", 0, 5, 6)]),
                 ]
             )
             report = await ledgers.check(db)
@@ -83,9 +87,32 @@ def test_every_kind_of_fault_is_found(backend: str, tmp_path: Path) -> None:
                 ledgers.Fault("shop", "the main balance", 100 * SCALE, 100 * SCALE - 5),
                 ledgers.Fault("shop", "the second balance", 7, 9),
                 ledgers.Fault("shop", "what its messages cost", 0, 30),
+                ledgers.Fault("shop", "what statistics counts as spent", 0, 3),
+                ledgers.Fault("shop", "what statistics counts as paid in", 100 * SCALE, 100 * SCALE - 4),
+                ledgers.Fault("shop", "what statistics counts as spent of the second balance", 0, 5),
+                ledgers.Fault("shop", "what statistics counts as paid in to the second balance", 7, 13),
                 ledgers.Fault("(no account 77)", "the main balance", 11, 0),
+                ledgers.Fault("(no account 77)", "what statistics counts as paid in", 11, 0),
             )
             assert report.faults[1].describe() == "shop: the second balance is 0.0009, expected 0.0007"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_messages_that_were_deleted_by_age_still_count(backend: str, tmp_path: Path) -> None:
+    """Retention takes the rows away and leaves their cost less refunds with the account."""
+
+    async def story() -> None:
+        async with fresh_database(backend, tmp_path) as db:
+            id_ = await make(db)
+            await db.transact([*charge(id_, 1, 25_000), *charge(id_, 2, 300)])
+            await db.transact([Step("staged.sweep_messages", [(1, 1)])])
+            (fault,) = (await ledgers.check(db)).faults
+            assert (fault.what, fault.expected, fault.found) == ("what its messages cost", 25_300, 300)
+            retire = Query("accounts.retire", "UPDATE accounts SET retired = retired + 25000", 0)
+            await db.transact([Step(retire, [()])])
+            assert (await ledgers.check(db)).faults == ()
 
     asyncio.run(story())
 

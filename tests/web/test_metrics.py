@@ -16,6 +16,7 @@ from heliograph import demo
 from heliograph.api.request import Answer, Request, Response
 from heliograph.app import Heliograph, build, clock_ms
 from heliograph.config import Config, Options, settle
+from heliograph.services.entries import QUARTER_MS
 from heliograph.store.database import Full, Step
 from heliograph.store.secrets import Secrets
 from heliograph.web.buckets import Buckets
@@ -154,7 +155,9 @@ def test_queue_and_ledger_are_told_from_the_store(backend: str, tmp_path: Path) 
             now_ms = clock_ms()
             rows = [(1, 7, 1, now_ms - 60_000, 0), (2, 7, 1, now_ms + 60_000, 0), (3, 7, 3, now_ms, 0)]
             await heliograph.db.transact([Step("queue.add", rows), Step("queue.start", [(now_ms, 7, 3)])])
-            await heliograph.db.transact([Step("ledger.add", [(5, now_ms, "charge", -25_000, 1, 1, 1, "")])])
+            counter = (5, now_ms // QUARTER_MS, 1, "RUR", 1, 25_000, 0)
+            entry = (5, now_ms, "charge", -25_000, 1, 1, 1, "")
+            await heliograph.db.transact([Step("ledger.add", [entry]), Step("statistics.add", [counter])])
             await heliograph.survey.count_tables()
             await heliograph.survey.check_ledger()
             found = parse(heliograph.figures.render(now_ms).decode())

@@ -17,7 +17,8 @@ def ledger() -> None:
 @ledger.command()
 @with_store
 def check(session: Session) -> None:
-    """Compare, for every account, the ledger with its balances and with what its messages cost; ends with 1 if they differ.
+    """Compare, for every account, the ledger with its balances, its statistics and what its messages cost; ends with 1 if
+    they differ.
 
     \b
     heliograph ledger check
@@ -39,7 +40,7 @@ def check(session: Session) -> None:
     else:
         tell(
             f"All agrees: {report.accounts} accounts, {report.entries} ledger rows, {report.messages} messages; "
-            "every balance is the sum of its rows, and charges less refunds are what the messages cost."
+            "every balance is the sum of its rows, charges less refunds are what the messages cost, and statistics counts the same."
         )
     if report.faults:
         click.get_current_context().exit(1)

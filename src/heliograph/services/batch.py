@@ -59,14 +59,15 @@ MOST = 800
 class Change:
     """One item of one verb: its rows, what it does to a balance, and whom to tell.
 
-    ``amount`` is added to the account's balance (below zero: a charge); ``last_id`` raises its message sequence.
+    ``amount`` is added to the account's balance (below zero: a charge); ``last_id`` raises its message sequence. It fails
+    when the account has another ``currency`` by then (``is_exchanged``).
     ``done(None)`` is called when it is on disk, ``done(error)`` when it is not. ``message`` stays in memory until then
     (its ``pending`` was raised by whoever made the change). A ``lazy`` change waits a moment for others to share a commit
     with: nobody waits for its answer. One that is ``first`` (a single text that is stored or started; no earlier change
     of it may be waiting) overtakes what waits.
     """
 
-    __slots__ = ("account_id", "amount", "done", "first", "last_id", "lazy", "message", "rows")
+    __slots__ = ("account_id", "amount", "currency", "done", "first", "last_id", "lazy", "message", "rows")
 
     def __init__(
         self,
@@ -78,8 +79,10 @@ class Change:
         message: Message | None = None,
         lazy: bool = False,
         first: bool = False,
+        currency: str = "",
     ) -> None:
         self.first = first
+        self.currency = currency
         self.rows = rows
         self.done = done
         self.account_id = account_id
@@ -90,9 +93,10 @@ class Change:
 
 
 def assemble(changes: list[Change]) -> list[Step]:
-    """The steps of one transaction for these changes; balances are moved once an account, in the order of their ids."""
+    """The steps of one transaction for these changes; balances are moved once an account (and currency), in the order of
+    their ids."""
     by_query: dict[str, list[Row]] = {}
-    money: dict[int, list[int]] = {}
+    money: dict[tuple[int, str], list[int]] = {}
     for change in changes:
         for query, row in change.rows:
             rows = by_query.get(query)
@@ -101,16 +105,20 @@ def assemble(changes: list[Change]) -> list[Step]:
             else:
                 rows.append(row)
         if change.account_id:
-            moved = money.get(change.account_id)
+            purse = (change.account_id, change.currency)
+            moved = money.get(purse)
             if moved is None:
-                money[change.account_id] = [change.amount, change.last_id]
+                money[purse] = [change.amount, change.last_id]
             else:
                 moved[0] += change.amount
                 if change.last_id > moved[1]:
                     moved[1] = change.last_id
     steps = []
     if money:
-        charges = [(amount, last_id, last_id, account_id) for account_id, (amount, last_id) in sorted(money.items())]
+        charges = [
+            (amount, last_id, last_id, account_id, currency)
+            for (account_id, currency), (amount, last_id) in sorted(money.items())
+        ]
         steps.append(Step(CHARGE, charges, fetch=True))
     for query, columns in COUNTERS.items():
         if query in by_query:
@@ -131,6 +139,11 @@ def add_up(rows: list[Row], columns: int) -> list[Row]:
             for index in range(len(found)):
                 found[index] += row[columns + index]
     return [(*key, *sums[key]) for key in sorted(sums)]
+
+
+def is_exchanged(error: Exception | None) -> bool:
+    """Whether a change failed because its account has got another currency: what it would cost is decided anew."""
+    return isinstance(error, Broken) and error.kind == "not_null" and "currency" in error.which
 
 
 class Batch:

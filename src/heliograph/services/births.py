@@ -24,6 +24,7 @@ from heliograph.core.messages import (
 from heliograph.core.numbers import Plan, normalize
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.status import REFUSALS, Err, Status
+from heliograph.services.batch import is_exchanged
 from heliograph.services.deciding import Decision
 from heliograph.services.desk import Desk, Row, accept_row
 from heliograph.services.entries import entry_rows
@@ -234,6 +235,8 @@ def answer_of(decisions: list[Decision], id_: str, total: int, balance: int, tes
 def reason_of(error: Exception) -> Reason:
     """What a failed commit means to the customer."""
     if isinstance(error, Full | Busy | Lost) and not may_be_kept(error):
+        return Reason.STORE_FULL
+    if is_exchanged(error):  # only until the snapshot is renewed; a repeat is priced in the new currency
         return Reason.STORE_FULL
     if isinstance(error, Broken) and error.which.startswith("overdraft"):
         return Reason.NO_MONEY

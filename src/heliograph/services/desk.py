@@ -6,10 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from heliograph.core.accounts import Account
 from heliograph.core.messages import Message
+from heliograph.core.rates import convert
 from heliograph.core.tariffs import is_refunded
 from heliograph.services.batch import Batch, Change
-from heliograph.services.entries import entry_rows
+from heliograph.services.entries import EXCHANGE, entry_rows
 from heliograph.services.purses import Purses
 from heliograph.services.snapshot import Snapshots
 from heliograph.store.database import Database, Step
@@ -60,7 +62,9 @@ class _Kept:
         message.pending -= 1
         # What came after it may be on disk already: the state is written as it is by now.
         rows = [move_row(message) if query in MOVES else (query, row) for query, row in self._rows]
-        self._desk.keep(message, rows, self._amount, self._stored)
+        # What it gives back is reckoned anew, too: the account may have another currency by now.
+        amount, rows = self._desk.renew(message, self._amount, rows)
+        self._desk.keep(message, rows, amount, self._stored)
 
 
 class Desk:
@@ -210,7 +214,12 @@ class Desk:
     ) -> None:
         """Put a change of one message into the batch; the message stays in memory until it is settled."""
         message.pending += 1
-        self.batch.add(Change(rows, done, message.account_id if amount else 0, amount, 0, message, lazy, first))
+        if not amount:
+            self.batch.add(Change(rows, done, 0, 0, 0, message, lazy, first))
+            return
+        account = self.snapshots.current.accounts.get(message.account_id)
+        currency = account.currency if account is not None else ""
+        self.batch.add(Change(rows, done, message.account_id, amount, 0, message, lazy, first, currency))
 
     def keep(
         self,
@@ -226,10 +235,7 @@ class Desk:
         self.add(message, rows, _Kept(self, message, rows, amount, stored, failed), amount, lazy=True)
 
     def refund_rows(self, message: Message, now_ms: int) -> tuple[int, list[tuple[str, Row]]]:
-        """What a message gives back when it ends with its present status: the amount and the ledger row.
-
-        Moves ``message.refunded``; the caller writes the message in the same change.
-        """
+        """What a message gives back when it ends with its present status: the amount and its rows, as ``give_back``."""
         owed = message.cost - message.refunded
         account = self.snapshots.current.accounts.get(message.account_id)
         if owed <= 0 or account is None:
@@ -237,9 +243,46 @@ class Desk:
         index = self.snapshots.current.prices.get(account.tariff_id)
         if index is None or not is_refunded(index.tariff, message.status):
             return 0, []
+        return self.give_back(message, owed, now_ms, f"status {message.status}")
+
+    def give_back(self, message: Message, owed: int, now_ms: int, note: str) -> tuple[int, list[tuple[str, Row]]]:
+        """Give ``owed`` of a message's cost back: what the account gets in its present currency, and the rows.
+
+        Moves ``message.refunded``; the caller writes the message in the same change.
+        """
+        account = self.snapshots.current.accounts[message.account_id]
+        amount, rows = self._refund(account, message.int_id, owed, now_ms, note)
         message.refunded += owed
-        self.purses.refund(message.account_id, owed)
-        return owed, entry_rows(account, now_ms, "refund", owed, message.int_id, 1, f"status {message.status}")
+        self.purses.refund(account.id, amount)
+        return amount, rows
+
+    def renew(self, message: Message, amount: int, rows: list[tuple[str, Row]]) -> tuple[int, list[tuple[str, Row]]]:
+        """What a change gives back reckoned with the present snapshot: the amount and all its rows."""
+        account = self.snapshots.current.accounts.get(message.account_id)
+        refunds = [row for query, row in rows if query == "ledger.add" and row[2] == "refund"]
+        if not amount or account is None or not refunds:
+            return amount, rows
+        at_ms, owed, note = refunds[0][1], refunds[0][3], refunds[0][7]
+        renewed, more = self._refund(account, message.int_id, owed, at_ms, note)
+        self.purses.refund(account.id, renewed - amount)
+        return renewed, [each for each in rows if each[0] not in ("ledger.add", "statistics.add")] + more
+
+    def _refund(
+        self, account: Account, int_id: int, owed: int, now_ms: int, note: str
+    ) -> tuple[int, list[tuple[str, Row]]]:
+        """The entries of a refund. A message's cost is in the currency of its time: what the account has changed since is
+        followed at the rates of those changes, by two more entries."""
+        since = [each for each in self.snapshots.current.exchanges.get(account.id, ()) if each.int_id >= int_id]
+        if not since:
+            return owed, entry_rows(account, now_ms, "refund", owed, int_id, 1, note)
+        amount, currency = owed, since[0].currency
+        for each in since:
+            amount = convert(amount, each.rate, each.into_rate)
+        rows = entry_rows(account, now_ms, "refund", owed, int_id, 1, note, currency=currency)
+        what = f"{currency} to {account.currency}"
+        rows.extend(entry_rows(account, now_ms, EXCHANGE, -owed, int_id, 1, what))
+        rows.extend(entry_rows(account, now_ms, EXCHANGE, amount, int_id, 1, what))
+        return amount, rows
 
 
 def move_row(message: Message) -> tuple[str, Row]:

@@ -9,6 +9,9 @@ QUARTER_MS = 900_000
 OF_TEXTS = frozenset({"charge", "refund"})
 """Names of the entries that texts cause; all others (top-up, correction) move the balance itself."""
 
+EXCHANGE = "exchange"
+"""Name of the two entries by which an amount changes its currency: neither spent nor paid in, so it is not counted."""
+
 
 def entry_rows(
     account: Account,
@@ -21,16 +24,19 @@ def entry_rows(
     *,
     wallet: int = 1,
     texts: int = 0,
+    currency: str = "",
 ) -> list[tuple[str, Row]]:
-    """The rows of one change of a balance; ``amount`` is in 1/10,000 of the account's currency, below zero it takes.
+    """The rows of one change of a balance; ``amount`` is in 1/10,000 of the account's currency (or, for what was exchanged
+    since, of ``currency``), below zero it takes.
 
     ``texts`` are those taken for sending with it. An amount of 0 leaves no entry, only what it counts.
     """
     if not amount and not texts:
         return []
+    entry = ("ledger.add", (account.id, at_ms, name, amount, wallet, int_id, count, note))
+    if name == EXCHANGE:
+        return [entry]
     spent, income = (-amount, 0) if name in OF_TEXTS else (0, amount)
-    key = (account.id, at_ms // QUARTER_MS, wallet, account.currency)
+    key = (account.id, at_ms // QUARTER_MS, wallet, currency or account.currency)
     counters = ("statistics.add", (*key, texts, spent, income))
-    if not amount:
-        return [counters]
-    return [("ledger.add", (account.id, at_ms, name, amount, wallet, int_id, count, note)), counters]
+    return [entry, counters] if amount else [counters]

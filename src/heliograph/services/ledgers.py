@@ -1,4 +1,5 @@
-"""The proof of the ledger: its sums are the balances, and what it charged is what the messages cost (design section 8)."""
+"""The proof of the ledger: its sums are the balances, what it charged is what the messages cost, and the counters of
+statistics are its sums (design section 8)."""
 
 from collections.abc import Callable
 from contextlib import aclosing
@@ -7,9 +8,10 @@ from typing import Any
 import msgspec
 
 from heliograph.core.money import format_money
+from heliograph.services.entries import EXCHANGE, OF_TEXTS
 from heliograph.store.database import Database
 
-ACCOUNT, ENTRY, MESSAGE = 1, 2, 3
+ACCOUNT, ENTRY, MESSAGE, RETIRED, COUNTER = 1, 2, 3, 4, 5  # and 6: a counter of the second balance
 PAGE = 5000
 
 
@@ -35,26 +37,38 @@ class Report(msgspec.Struct, frozen=True):
     faults: tuple[Fault, ...]
 
 
+class _Wallet(msgspec.Struct):
+    """One balance of an account: what its ledger rows and its counters add up to."""
+
+    total: int = 0
+    charged: int = 0
+    income: int = 0
+    counted_spent: int = 0
+    counted_income: int = 0
+
+
 class _Sums(msgspec.Struct):
     """What one account's rows add up to; memory grows with the accounts, not with the rows."""
 
     login: str = ""
     balance: int = 0
     balance2: int = 0
-    main: int = 0
-    second: int = 0
-    charged: int = 0
+    main: _Wallet = msgspec.field(default_factory=_Wallet)
+    second: _Wallet = msgspec.field(default_factory=_Wallet)
     cost: int = 0
 
 
 async def check(db: Database, progress: Callable[[int, int], None] | None = None) -> Report:
-    """Compare for every account: sum(ledger) with its balances, charges less refunds with what its messages cost.
+    """Compare for every account: sum(ledger) with its balances, charges less refunds with what its messages cost (deleted
+    ones: what they had cost), and both with what statistics has counted for each balance.
 
+    Amounts of a former currency count as the numbers they are: an exchange takes all of the old ones out of the balance
+    and puts the new ones in, so the sums agree all the same.
     Everything is read in one snapshot, so it is exact beside a running server. Messages of requests that are still
     being written do not count. ``progress(rows done, rows in all)`` is called after each page.
     """
     sums: dict[int, _Sums] = {}
-    counts = [0, 0, 0, 0]
+    counts = [0] * (COUNTER + 2)
     size = await db.one("ledgers.size") if progress is not None else None
     async with aclosing(db.pages("ledgers.proof", size=PAGE)) as pages:
         async for rows in pages:
@@ -72,20 +86,31 @@ def _add(rows: list[Any], sums: dict[int, _Sums], counts: list[int]) -> None:
         if kind == MESSAGE:
             of.cost += second - third
         elif kind == ENTRY:
-            if third == 1:
-                of.main += second
-            else:
-                of.second += second
-            if text in ("charge", "refund"):
-                of.charged -= second
-        else:
+            wallet = of.main if third == 1 else of.second
+            wallet.total += second
+            if text in OF_TEXTS:
+                wallet.charged -= second
+            elif text != EXCHANGE:
+                wallet.income += second
+        elif kind == ACCOUNT:
             of.login, of.balance, of.balance2 = text, second, third
+        elif kind == RETIRED:
+            of.cost += second
+        else:
+            wallet = of.main if kind == COUNTER else of.second
+            wallet.counted_spent += second
+            wallet.counted_income += third
 
 
 def _compare(sums: _Sums) -> list[Fault]:
+    main, second = sums.main, sums.second
     pairs = (
-        ("the main balance", sums.main, sums.balance),
-        ("the second balance", sums.second, sums.balance2),
-        ("what its messages cost", sums.charged, sums.cost),
+        ("the main balance", main.total, sums.balance),
+        ("the second balance", second.total, sums.balance2),
+        ("what its messages cost", main.charged + second.charged, sums.cost),
+        ("what statistics counts as spent", main.charged, main.counted_spent),
+        ("what statistics counts as paid in", main.income, main.counted_income),
+        ("what statistics counts as spent of the second balance", second.charged, second.counted_spent),
+        ("what statistics counts as paid in to the second balance", second.income, second.counted_income),
     )
     return [Fault(sums.login, what, expected, found) for what, expected, found in pairs if expected != found]

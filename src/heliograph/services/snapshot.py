@@ -11,6 +11,7 @@ from heliograph.core.carriers import Carrier
 from heliograph.core.carriers import Settings as CarrierSettings
 from heliograph.core.numbers import Plan, make_plan
 from heliograph.core.ranges import Place, Range, RangeTable, load_seed
+from heliograph.core.rates import Exchange
 from heliograph.core.routing import Conditions, Route, RouteIndex
 from heliograph.core.tariffs import PriceIndex, Prices, Tariff, Zone
 from heliograph.store.database import Database
@@ -28,7 +29,8 @@ class PasswordRow(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Everything a request may ask about without a query. ``blacklist`` maps a number to {account or 0: type}."""
+    """Everything a request may ask about without a query. ``blacklist`` maps a number to {account or 0: type}; ``rates``
+    and ``exchanges`` (an account's, oldest first) are those of core/rates.py."""
 
     version: int
     accounts: Mapping[int, Account]
@@ -41,6 +43,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     carriers: Mapping[int, Carrier]
     routes: RouteIndex
     plan: Plan
+    rates: Mapping[str, int] = {}
+    exchanges: Mapping[int, tuple[Exchange, ...]] = {}
 
     def tariff_of(self, account: Account) -> Tariff | None:
         """The price list of an account, None when it has none."""
@@ -85,6 +89,8 @@ class Snapshots:
             carriers=carriers,
             routes=RouteIndex(await self._load_routes(carriers)),
             plan=await self._load_plan(),
+            rates=dict(await self._db.all("snapshot.rates")),
+            exchanges=await self._load_exchanges(),  # after the accounts: none with a new currency lacks its exchange
         )
         for listener in self.listeners:
             listener(self.current)
@@ -111,6 +117,12 @@ class Snapshots:
                 settings=msgspec.json.decode(settings, type=AccountSettings),
             )
         return accounts
+
+    async def _load_exchanges(self) -> dict[int, tuple[Exchange, ...]]:
+        found: dict[int, tuple[Exchange, ...]] = {}
+        for account_id, *row in await self._db.all("snapshot.exchanges"):
+            found[account_id] = (*found.get(account_id, ()), Exchange(*row))
+        return found
 
     async def _load_passwords(self) -> dict[int, tuple[PasswordRow, ...]]:
         rows: dict[int, tuple[PasswordRow, ...]] = {}

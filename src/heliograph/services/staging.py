@@ -211,7 +211,7 @@ class _Request:
         account_id = self.account.id if amount or last_id else 0
         self._under_way = [each for each in self._under_way if not each.done()]
         self._under_way.append(future)
-        self._desk.batch.add(Change(rows, done, account_id, amount, last_id))
+        self._desk.batch.add(Change(rows, done, account_id, amount, last_id, currency=self.account.currency))
         return future
 
 

@@ -10,7 +10,6 @@ from heliograph.core.messages import Flag, Message
 from heliograph.core.numbers import normalize
 from heliograph.core.status import Err, Status
 from heliograph.services.desk import Desk, Row, message_of
-from heliograph.services.entries import entry_rows
 
 log = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -73,11 +72,10 @@ class Statuses:
         if message.status == Status.WAITING and not message.started_ms:
             message.status, message.err, message.changed_ms = Status.STOPPED, Err.NONE, now_ms
             rows.append(("queue.remove", (message.int_id,)))
-            amount = message.cost - message.refunded
-            if amount:
-                message.refunded += amount
-                desk.purses.refund(account.id, amount)
-                rows.extend(entry_rows(account, now_ms, "refund", amount, message.int_id, 1, "deleted before sending"))
+            owed = message.cost - message.refunded
+            if owed:
+                amount, refund = desk.give_back(message, owed, now_ms, "deleted before sending")
+                rows.extend(refund)
         state = (message.flags, message.status, message.err, message.changed_ms, message.refunded, message.int_id)
         rows.append(("messages.delete", state))
 

@@ -184,7 +184,8 @@ class Submitting:
             for message in messages:
                 desk.note(message)
 
-        desk.batch.add(Change(rows, settled, account.id, -total, last_id, first=lane != LANE_BULK))
+        first = lane != LANE_BULK
+        desk.batch.add(Change(rows, settled, account.id, -total, last_id, first=first, currency=account.currency))
 
     def price(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Priced], None]) -> None:
         """What a submission would cost, by the same checks; nothing is stored nor counted. ``done`` is called once, at

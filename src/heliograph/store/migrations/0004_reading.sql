@@ -36,7 +36,8 @@ SELECT account_id, quarter, wallet, currency, sum(texts), sum(spent), sum(income
     UNION ALL
     SELECT m.account_id, m.created_ms / 900000, 1, a.currency, 1, 0, 0
     FROM messages m JOIN accounts a ON a.id = m.account_id
-    WHERE NOT (m.tries = 0 AND m.status IN (22, 23, 24, 25)) AND (m.flags >> 16) & 1 = 0
+    -- Texts that were refused at once have no carrier; bit 16 is test mode; staged ones have not been charged.
+    WHERE m.carrier_id > 0 AND (m.flags >> 16) & 1 = 0
         AND NOT EXISTS (SELECT 1 FROM staged s WHERE m.int_id BETWEEN s.first_id AND s.last_id)
 ) AS rows_of_both GROUP BY account_id, quarter, wallet, currency;
 
@@ -46,6 +47,18 @@ CREATE TABLE rates (
     rate INTEGER NOT NULL,
     changed_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- Changes of accounts' currencies: messages up to int_id had their cost in the former one (core/rates.py).
+CREATE TABLE exchanges (
+    id INTEGER PRIMARY KEY,
+    account_id INTEGER NOT NULL,
+    int_id INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    rate INTEGER NOT NULL,
+    into_currency TEXT NOT NULL,
+    into_rate INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL
+);
 
 ALTER TABLE tariffs ADD COLUMN mail INTEGER NOT NULL DEFAULT 0;  -- the price of an e-mail
 

@@ -28,3 +28,6 @@ UPDATE accounts SET balance = balance + ? WHERE id = ? RETURNING balance, balanc
 
 -- name: move_second
 UPDATE accounts SET balance2 = balance2 + ? WHERE id = ? RETURNING balance, balance2
+
+-- name: exchange
+UPDATE accounts SET currency = ?, tariff_id = ?, credit = ?, balance = ?, balance2 = ? WHERE id = ?

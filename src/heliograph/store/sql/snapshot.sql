@@ -41,3 +41,9 @@ SELECT first, last, country, operator, region, mcc, mnc, tz FROM ranges ORDER BY
 
 -- name: ranges_mark
 SELECT coalesce(max(value), '') FROM facts WHERE name = 'ranges'
+
+-- name: rates
+SELECT currency, rate FROM rates
+
+-- name: exchanges
+SELECT account_id, int_id, currency, rate, into_currency, into_rate FROM exchanges ORDER BY id

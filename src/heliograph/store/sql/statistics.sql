@@ -7,5 +7,5 @@ ON CONFLICT (account_id, quarter, wallet, currency) DO UPDATE SET texts = statis
 
 -- Sums of an account and a wallet from one quarter up to another (not with it), one row a currency.
 -- name: sum
-SELECT currency, sum(texts), sum(spent), sum(income) FROM statistics
+SELECT currency, CAST(sum(texts) AS BIGINT), CAST(sum(spent) AS BIGINT), CAST(sum(income) AS BIGINT) FROM statistics
 WHERE account_id = ? AND quarter >= ? AND quarter < ? AND wallet = ? GROUP BY currency ORDER BY currency
