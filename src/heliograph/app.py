@@ -23,9 +23,11 @@ from heliograph.api.request import Reply, Request
 from heliograph.callbacks.client import Client
 from heliograph.callbacks.sender import Sender
 from heliograph.config import Config, ConfigError, Options, settle, split_listen
+from heliograph.core.accounts import Account
 from heliograph.core.messages import Message
 from heliograph.core.numbers import normalize
 from heliograph.core.reasons import Refused
+from heliograph.core.tariffs import Tariff
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
 from heliograph.descriptors import make_room
@@ -115,6 +117,7 @@ class Heliograph:
                 self.desk.purses,
                 self,
                 lambda text: normalize(text, self.snapshots.current.plan),
+                self,
             )
         )
         self.door = self._door(self.serve)
@@ -126,6 +129,10 @@ class Heliograph:
     def look_up(self, phone: str) -> Any:
         """Country, operator and region of a number, by the present snapshot."""
         return self.snapshots.current.look_up(phone)
+
+    def tariff_of(self, account: Account) -> Tariff | None:
+        """The price list of an account, by the present snapshot."""
+        return self.snapshots.current.tariff_of(account)
 
     def _client(self) -> Client:
         said = self.config.callbacks

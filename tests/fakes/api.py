@@ -11,6 +11,7 @@ from heliograph.core.accounts import Account, Settings
 from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Refusal
+from heliograph.core.tariffs import Tariff
 
 NOW_MS = 1_731_576_600_000  # Thursday 14.11.2024 12:30:00 in Moscow
 ALEX = Account(7, "alex", "RUR", 0, 1, Settings())
@@ -134,6 +135,16 @@ class FakePlaces:
         return MOSCOW if phone.startswith("79") else None
 
 
+@dataclass
+class FakeTariffs:
+    """One tariff for everybody."""
+
+    tariff: Tariff | None = None
+
+    def tariff_of(self, account: Account) -> Tariff | None:
+        return self.tariff
+
+
 def normalize(given: str) -> str | None:
     """Digits only; a leading 8 is Russia's."""
     digits = "".join(filter(str.isdigit, given))
@@ -153,11 +164,19 @@ class House:
     statuses: FakeStatuses = field(default_factory=FakeStatuses)
     money: FakeMoney = field(default_factory=FakeMoney)
     places: FakePlaces = field(default_factory=FakePlaces)
+    tariffs: FakeTariffs = field(default_factory=FakeTariffs)
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         services = Services(
-            self.credentials, self.guard, self.submitting, self.statuses, self.money, self.places, normalize
+            self.credentials,
+            self.guard,
+            self.submitting,
+            self.statuses,
+            self.money,
+            self.places,
+            normalize,
+            self.tariffs,
         )
         self.api = Api(services, self.operations)
 

@@ -14,6 +14,7 @@ from heliograph.core.accounts import Account
 from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
+from heliograph.core.tariffs import Tariff
 
 if TYPE_CHECKING:
     from heliograph.api.call import Call
@@ -91,6 +92,13 @@ class Places(Protocol):
         """Country, operator and region of an international number."""
 
 
+class Tariffs(Protocol):
+    """Price lists."""
+
+    def tariff_of(self, account: Account, /) -> Tariff | None:
+        """The price list of an account, None when it has none."""
+
+
 @dataclass(slots=True)
 class Services:
     """Everything operations ask. ``normalize`` makes the international number that a text means, None for a bad one."""
@@ -102,6 +110,7 @@ class Services:
     money: Money
     places: Places
     normalize: Callable[[str], str | None]
+    tariffs: Tariffs
 
 
 class Pace(msgspec.Struct, frozen=True):

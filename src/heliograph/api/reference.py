@@ -101,19 +101,24 @@ def _fields_of(shape: Shape) -> Iterable[Field]:
     if isinstance(shape, Rows):
         return shape.item.fields
     if isinstance(shape, Sections):
-        return (*shape.head.fields, *(field for _, rows in shape.lists for field in rows.item.fields))
+        return (*shape.head.fields, *(field for _, rows in shape.lists for field in rows.item.fields), *shape.tail)
     return ()
 
 
 def _sample(shape: Shape) -> Any:
     """A value whose texts are the names of their fields, as the reference pages of the service write them."""
     if isinstance(shape, Record):
-        return {field.key: field.key if field.type is Type.STRING else 1 for field in shape.fields}
+        return _sample_fields(shape.fields)
     if isinstance(shape, Rows):
         return [_sample(shape.item)]
     if isinstance(shape, Sections):
-        return {**_sample(shape.head), **{name: _sample(rows) for name, rows in shape.lists}}
+        lists = {name: _sample(rows) for name, rows in shape.lists}
+        return {**_sample(shape.head), **lists, **_sample_fields(shape.tail)}
     return None
+
+
+def _sample_fields(fields: Iterable[Field]) -> dict[str, Any]:
+    return {field.key: field.key if field.type is Type.STRING else 1 for field in fields}
 
 
 # -- OpenAPI 3.1 ----------------------------------------------------------------------------------------------------
@@ -237,10 +242,16 @@ def describe_shape(shape: Shape) -> dict[str, Any]:
     if isinstance(shape, Sections):
         schema = describe_shape(shape.head)
         schema["properties"] |= {name: describe_shape(rows) for name, rows in shape.lists}
+        schema["properties"] |= {field.key: _describe_field(field) for field in shape.tail}
+        if shape.tail:
+            schema["required"] = [*schema.get("required", ()), *_always(shape.tail)]
         return schema
-    properties = {field.key: _describe_field(field) for field in shape.fields}
-    always = [field.key for field in shape.fields if "3" not in field.none and "3" not in field.zero]
-    return _object(properties, always)
+    return _object({field.key: _describe_field(field) for field in shape.fields}, _always(shape.fields))
+
+
+def _always(fields: Iterable[Field]) -> list[str]:
+    """The keys that format 3 always has."""
+    return [field.key for field in fields if "3" not in field.none and "3" not in field.zero]
 
 
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:

@@ -165,7 +165,9 @@ def _compile_rows(rows: Rows, fmt: int) -> _Render:
 def _compile_sections(sections: Sections, fmt: int) -> _Render:
     head = _compile(sections.head, fmt)
     lists = [(name, _compile_rows(rows, fmt)) for name, rows in sections.lists]
-    # The lists go inside the head's object or element: its closing bracket or tag is put behind them.
+    tail = [_compile_field(field, fmt, True, field is sections.tail[-1]) for field in sections.tail]
+    between = (", ", ",", "", ", ")[fmt]
+    # The lists and the tail go inside the head's object or element: its closing bracket or tag is put behind them.
     end = ("", "", f"</{sections.head.root}>", "}")[fmt]
 
     def write(value: Mapping[str, Any]) -> str:
@@ -181,6 +183,9 @@ def _compile_sections(sections: Sections, fmt: int) -> _Render:
                 texts.append(rows(found))
             elif found:
                 texts.append(f"\n{rows(found)}" if texts != [""] else rows(found))
+        if tail:
+            before = "" if texts in ([""], ["{"]) else ("\n", "\n", "", ", ")[fmt]
+            texts.append(before + _join(between, tail, value))
         return "".join(texts) + end
 
     return write

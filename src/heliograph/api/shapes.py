@@ -80,10 +80,14 @@ class Rows(msgspec.Struct, frozen=True):
 
 
 class Sections(msgspec.Struct, frozen=True):
-    """A record with lists behind it under names of their own; a list that the value lacks is left out."""
+    """A record with lists behind it under names of their own, and fields behind those (``tail``, a line of its own).
+
+    A list that the value lacks is left out; an empty one has no line in formats 0 and 1, and is there in 2 and 3.
+    """
 
     head: Record
     lists: tuple[tuple[str, Rows], ...]
+    tail: tuple[Field, ...] = ()
 
 
 class Ack(msgspec.Struct, frozen=True):

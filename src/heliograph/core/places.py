@@ -63,3 +63,11 @@ class Place(msgspec.Struct, frozen=True, gc=False):
     def is_precise(self) -> bool:
         """True when a table knows more than the country: an operator or a region within it."""
         return bool(self.operator) or self.region != self.country
+
+    def country_in(self, english: bool) -> str:
+        """The country's name in one of two languages."""
+        return self.country_en if english else self.country
+
+    def region_in(self, english: bool) -> str:
+        """The region's name; in English for a number of the whole country, other regions have a Russian name only."""
+        return self.country_en if english and self.region == self.country else self.region

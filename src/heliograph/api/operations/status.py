@@ -212,10 +212,10 @@ def _add_details(value: dict[str, Any], message: Message, settings: Settings) ->
 def _add_place(value: dict[str, Any], place: Place | None, english: bool) -> None:
     operator = place.operator if place else ""
     value.update(
-        country=(place.country_en if english else place.country) if place else "",
+        country=place.country_in(english) if place else "",
         operator=operator,
         operator_orig=operator,
-        region=place.region if place else "",
+        region=place.region_in(english) if place else "",
     )
 
 

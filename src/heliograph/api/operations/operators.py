@@ -1,0 +1,96 @@
+"""get_operator: country, operator and region of numbers (seed 000, "Getting information about the operator").
+
+By the number's range: a number that was ported keeps the operator that it came from.
+"""
+
+from collections.abc import Callable
+
+from heliograph.api.call import Call
+from heliograph.api.inputs import Parameter
+from heliograph.api.operation import Operation, Pace
+from heliograph.api.shapes import Field, Record, Rows
+from heliograph.core.ranges import Place
+from heliograph.core.reasons import Reason, Refused
+
+# A row takes 5 µs to find, describe and write, so a full list holds the loop for less than 3 ms.
+MAX_NUMBERS = 500
+
+PHONE = Parameter("phone", "Number, or a comma list; a comma makes the reply a list", required=True)
+
+_PHONE = Field("phone", help="Number as it was asked for")
+_FIELDS = (
+    Field("country", help="Country"),
+    Field("operator", help="Operator by the number's range"),
+    Field("region", help="Region"),
+    Field("mcc", help="Code of the country"),
+    Field("mnc", help="Code of the operator; 0 when it is not known"),
+    Field("tz", help="Hours east of UTC there, in standard time"),
+)
+INFO = Record(root="info", fields=_FIELDS)
+INFO_LIST = Rows("list", Record(root="info", fields=(_PHONE, *_FIELDS)))
+
+_NOTHING = {field.key: "" for field in _FIELDS}
+
+
+def handle(call: Call) -> None:
+    """Answers from memory."""
+    phones = PHONE.text(call.params)
+    items = [item for part in phones.split(",") if (item := part.strip())]
+    if not items:
+        raise Refused(Reason.BAD_PARAMETERS, "phone is missing")
+    if len(items) > MAX_NUMBERS:
+        raise Refused(Reason.BAD_PARAMETERS, f"more than {MAX_NUMBERS} numbers")
+    english = call.account.settings.english
+    normalize, look_up = call.services.normalize, call.services.places.look_up
+    rows = [find(item, normalize, look_up, english) for item in items]
+    if not any(row["operator"] for row in rows):
+        raise Refused(Reason.NOT_FOUND)
+    if "," not in phones:
+        call.answer(INFO, rows[0])
+        return
+    for row, item in zip(rows, items, strict=True):
+        row["phone"] = item
+    call.answer(INFO_LIST, rows)
+
+
+def find(
+    typed: str, normalize: Callable[[str], str | None], look_up: Callable[[str], Place | None], english: bool
+) -> dict[str, str]:
+    """What is known of a number as people type it, by key; empty texts for the rest.
+
+    ``operator`` and ``mnc`` are empty when no table names the operator, everything when the number is none.
+    """
+    phone = normalize(typed)
+    place = None if phone is None else look_up(phone)
+    if place is None:
+        return dict(_NOTHING)
+    return {
+        "country": place.country_in(english),
+        "operator": place.operator,
+        "region": place.region_in(english),
+        "mcc": place.mcc,
+        "mnc": place.mnc if place.operator else "",
+        "tz": f"{place.tz / 60:g}",
+    }
+
+
+OPERATIONS = (
+    Operation(
+        name="get_operator",
+        page="info",
+        flag="get_operator",
+        title="Operator of a number",
+        help="Tells country, operator, region and time zone of numbers, by their ranges.",
+        handler=handle,
+        parameters=(PHONE,),
+        replies=(("one number", INFO), ("a comma in phone", INFO_LIST)),
+        errors=((1, "Missing or bad parameter"), (3, "No operator was found for any of the numbers")),
+        limits=(
+            "3 identical requests a minute",
+            "100 requests a minute, each with any count of numbers",
+            f"{MAX_NUMBERS} numbers in one request",
+        ),
+        paces=(Pace(limit=3), Pace(limit=100, identical=False)),
+        words={Reason.NOT_FOUND: (3, "operator not found")},
+    ),
+)
