@@ -26,6 +26,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "reference": ("reference", "reference", "Write the reference pages."),
 }
 
+# What the program itself calls, in a process of its own.
+HIDDEN: dict[str, tuple[str, str]] = {"build-export": ("build_export", "build_export")}
+
 
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports the one that is called."""
@@ -36,7 +39,7 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; None for an unknown name."""
-        found = COMMANDS.get(cmd_name)
+        found = HIDDEN.get(cmd_name) or COMMANDS.get(cmd_name)
         if found is None:
             return None
         command: click.Command = getattr(importlib.import_module(f"heliograph.cli.{found[0]}"), found[1])
@@ -46,7 +49,7 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As in click, but an unknown name is told the nearest one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in COMMANDS and args[0] not in HIDDEN and not args[0].startswith("-"):
             from heliograph.core.settings import suggest
 
             raise click.UsageError(f"there is no command {args[0]!r}; {suggest(args[0], COMMANDS)}", ctx)
