@@ -9,6 +9,7 @@ import os
 import random
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ COST = 16_000  # as the price list of the bench says, 1/10,000 of a unit
 DAYS = 30
 REST_MS = 2 * 3_600_000  # the latest one is two hours old
 DAY_MS = 86_400_000
+QUARTER_MS = 900_000  # of statistics (services/entries.py)
 COLUMNS = {
     "messages": "int_id account_id id phone given kind flags sender text comment parts cost mccmnc status err send_ms "
     "created_ms changed_ms expires_ms lane route_id carrier_id door fingerprint refunded extra tries tried",
@@ -27,6 +29,7 @@ COLUMNS = {
     "events": "int_id at_us name detail",
     "ledger": "account_id at_ms name amount wallet int_id count note",
 }
+TABLES = COLUMNS | {"statistics": "account_id quarter wallet currency texts spent income"}
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -45,10 +48,16 @@ def make_batches(n: int, now_ms: int) -> Iterator[Rows]:
     begin_ms = now_ms - DAYS * DAY_MS
     step_ms = (DAYS * DAY_MS - REST_MS) / n
     chance = random.Random(1)
+    counts: Counter[int] = Counter()
     for first in range(1, n + 1, BATCH):
-        rows: Rows = {table: [] for table in COLUMNS}
-        for number in range(first, min(first + BATCH, n + 1)):
-            _add(rows, number, int(begin_ms + number * step_ms), chance.getrandbits(63))
+        rows: Rows = {table: [] for table in TABLES}
+        last = min(first + BATCH - 1, n)
+        for number in range(first, last + 1):
+            at_ms = int(begin_ms + number * step_ms)
+            counts[at_ms // QUARTER_MS] += 1
+            _add(rows, number, at_ms, chance.getrandbits(63))
+        if last == n:
+            rows["statistics"] = [(1, quarter, 1, "RUR", k, k * COST, 0) for quarter, k in sorted(counts.items())]
         yield rows
 
 
@@ -74,7 +83,7 @@ def _fill_sqlite(path: str, n: int) -> None:
             connection.execute(f"PRAGMA {pragma}")
         for rows in make_batches(n, time.time_ns() // 1_000_000):
             connection.execute("BEGIN")
-            for table, columns in COLUMNS.items():
+            for table, columns in TABLES.items():
                 names = columns.split()
                 places = ", ".join("?" * len(names))
                 connection.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places})", rows[table])
@@ -100,7 +109,7 @@ async def _fill_postgres(dsn: str, n: int) -> None:
     try:
         await connection.execute("SET synchronous_commit = off")
         for rows in make_batches(n, time.time_ns() // 1_000_000):
-            for table, columns in COLUMNS.items():
+            for table, columns in TABLES.items():
                 await connection.copy_records_to_table(table, records=rows[table], columns=columns.split())
         await connection.execute("UPDATE accounts SET balance = balance - $1, last_id = $2 WHERE id = 1", n * COST, n)
         # A store that grew by itself has statistics and visited pages.

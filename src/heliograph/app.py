@@ -46,6 +46,7 @@ from heliograph.services.receipts import Receipts
 from heliograph.services.snapshot import Snapshots
 from heliograph.services.staging import Staging, sweep_all
 from heliograph.services.statuses import Statuses
+from heliograph.services.retention import Retention
 from heliograph.services.submit import Submitting
 from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
@@ -116,6 +117,7 @@ class Heliograph:
                 self.statuses,
                 self.desk.purses,
                 self,
+        self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
                 lambda text: normalize(text, self.snapshots.current.plan),
                 self,
             )
@@ -165,6 +167,7 @@ class Heliograph:
         said = self.config.metrics
         allow = [ipaddress.ip_network(text, strict=False) for text in said.allow]
         self.probes = probes.Probes(self.figures, allow, clock_ms, self.spawn)
+            self.retention,
         self.probes_door = self._door(self.probes) if said.listen else None
         self._surveying: asyncio.Task[None] | None = None
 
@@ -267,7 +270,8 @@ class Heliograph:
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
         failures = [task.exception() for task in done if task is not waiting]
-        loops[0].cancel()  # a look at the store while it closes would only fail
+        for reading in loops[:2]:
+            reading.cancel()  # a look at the store while it closes would only fail
         await self.close()
         for task in [*loops, waiting]:
             task.cancel()
@@ -275,6 +279,7 @@ class Heliograph:
         for failure in failures:
             if failure is not None:
                 raise failure
+            asyncio.create_task(self.retention.run(), name="retention"),
 
     async def close(self) -> None:
         """Doors first, then what is under way, then the store: nothing in flight is lost or doubled."""

@@ -92,6 +92,10 @@ class Store(Section, frozen=True):
     ] = 10.0
 
 
+    keep_days: Annotated[
+        int,
+        Meta(ge=0, description="Days that messages stay in the history, of accounts that do not say; 0: for ever"),
+    ] = 0
 class Numbers(Section, frozen=True):
     """How numbers are read."""
 

@@ -43,6 +43,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
 class Account(msgspec.Struct, frozen=True):
     """An account as the hot path knows it; its money is kept apart (services.purses), for it moves all the time."""
+    keep_days: Annotated[
+        int,
+        Meta(ge=-1, description="Days that messages stay in the history; 0: for ever, -1: as store.keep_days says"),
+    ] = -1
 
     id: int
     login: str

@@ -77,6 +77,7 @@ class Desk:
         self.batch = Batch(db, self.purses.settle)
         self.messages: OrderedDict[int, Message] = OrderedDict()
         self.refs: dict[tuple[int, str], tuple[int, int]] = {}
+        self.leaving: set[int] = set()  # being deleted: nobody may get these from the store (services/retention.py)
         self.watchers: list[Callable[[Message], None]] = []
         self.moved: Callable[[Message], None] = _nobody  # the figures, told as the watchers are
         self._next_int_id = 1

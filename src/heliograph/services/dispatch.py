@@ -163,7 +163,7 @@ class Dispatch:
         message = self._desk.messages.get(int_id)
         if message is None:
             row = await self._desk.db.one("messages.get", int_id)
-            if row is None:
+            if row is None or int_id in self._desk.leaving:
                 return None
             message = self._desk.messages.get(int_id) or message_of(row)
             self._desk.hold(message)

@@ -43,7 +43,7 @@ class Statuses:
         """One message of an account; deleted ones are not found."""
         normal = normalize(phone, self._desk.snapshots.current.plan) or phone
         row = await self._desk.db.one("messages.by_id", account_id, id_, normal, phone)
-        if row is None:
+        if row is None or row[0] in self._desk.leaving:
             return None
         message = self._desk.messages.get(row[0]) or message_of(row)
         return None if message.flags & Flag.DELETED else message

@@ -60,6 +60,10 @@ GROUPS: dict[str, tuple[Family, ...]] = {
             "From a batch's hand-over to its commit on disk. Above 0.1 s every answer waits: give the data a faster disk.",
         ),
         _counter("stored_messages", "Texts written to the store, those refused within a mixed request too."),
+        _counter(
+            "retired_messages",
+            "Old texts that left the history (keep_days). At most some 4,000 a second; it stands still when none is due.",
+        ),
         _gauge("memory_messages", "Texts held in memory because they move. Near 50000 and above: carriers lag behind."),
     ),
     "Acceptance": (

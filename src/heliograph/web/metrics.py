@@ -18,6 +18,7 @@ from heliograph.services.callbacks import Callbacks
 from heliograph.services.desk import Desk
 from heliograph.services.guard import Guard
 from heliograph.services.receipts import Receipts
+from heliograph.services.retention import Retention
 from heliograph.web.families import FAMILIES, PREFIX, Family
 from heliograph.web.survey import Survey
 from heliograph.web.tally import Tally
@@ -86,6 +87,7 @@ class Sources:
         sender: Holding,
         door: Door,
         survey: Survey,
+        retention: Retention,
     ) -> None:
         self.desk = desk
         self.guard = guard
@@ -95,6 +97,7 @@ class Sources:
         self.sender = sender
         self.door = door
         self.survey = survey
+        self.retention = retention
 
 
 class Figures(Collector):
@@ -166,6 +169,7 @@ class Figures(Collector):
         yield "store_waiting_changes", (), desk.batch.waiting
         yield "stored_messages", (), self.tally.stored
         yield "memory_messages", (), len(desk.messages)
+        yield "retired_messages", (), self.sources.retention.deleted
 
     def _of_loops(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
         of = self.sources
