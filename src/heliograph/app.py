@@ -43,10 +43,10 @@ from heliograph.services.guard import BanRules, Guard
 from heliograph.services.inbound import Incoming
 from heliograph.services.quotas import Quotas
 from heliograph.services.receipts import Receipts
+from heliograph.services.retention import Retention
 from heliograph.services.snapshot import Snapshots
 from heliograph.services.staging import Staging, sweep_all
 from heliograph.services.statuses import Statuses
-from heliograph.services.retention import Retention
 from heliograph.services.submit import Submitting
 from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
@@ -109,6 +109,7 @@ class Heliograph:
             config.delivery.memory,
         )
         self.sender = Sender(self.callbacks, self._client(), clock_ms)
+        self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
         self.api = Api(
             Services(
                 self.credentials,
@@ -117,7 +118,6 @@ class Heliograph:
                 self.statuses,
                 self.desk.purses,
                 self,
-        self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
                 lambda text: normalize(text, self.snapshots.current.plan),
                 self,
             )
@@ -158,6 +158,7 @@ class Heliograph:
             self.sender,
             self.door,
             self.survey,
+            self.retention,
         )
         self.figures = Figures(sources, clock_ms())
         self.desk.batch.took = self.figures.tally.note_commit
@@ -167,7 +168,6 @@ class Heliograph:
         said = self.config.metrics
         allow = [ipaddress.ip_network(text, strict=False) for text in said.allow]
         self.probes = probes.Probes(self.figures, allow, clock_ms, self.spawn)
-            self.retention,
         self.probes_door = self._door(self.probes) if said.listen else None
         self._surveying: asyncio.Task[None] | None = None
 
@@ -262,6 +262,7 @@ class Heliograph:
             await self.dispatcher.publish(self.snapshots.current)
         loops = [
             asyncio.create_task(self._refresh(), name="refresh"),
+            asyncio.create_task(self.retention.run(), name="retention"),
             asyncio.create_task(self.dispatcher.run(), name="dispatcher"),
             asyncio.create_task(self.sender.run(), name="sender"),
         ]
@@ -279,7 +280,6 @@ class Heliograph:
         for failure in failures:
             if failure is not None:
                 raise failure
-            asyncio.create_task(self.retention.run(), name="retention"),
 
     async def close(self) -> None:
         """Doors first, then what is under way, then the store: nothing in flight is lost or doubled."""
