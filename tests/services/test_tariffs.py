@@ -134,6 +134,8 @@ def test_price_of_an_e_mail_is_kept_until_another_is_named(backend: str, tmp_pat
             await tariffs.replace_prices(db, "basic", ZONES, {}, 2_000)
             assert await snapshots.refresh()
             assert snapshots.current.tariff_of(account) == await tariffs.show(db, "basic")
+            await tariffs.set_mail(db, "basic", tariffs.LARGEST_PRICE)
+            assert (await tariffs.show(db, "basic")).mail == tariffs.LARGEST_PRICE
             await tariffs.set_mail(db, "basic", 0)
             (left,) = await tariffs.list_all(db)
             assert (left.mail, left.zones) == (0, ZONES)

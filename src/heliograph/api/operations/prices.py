@@ -88,7 +88,8 @@ OPERATIONS = (
         parameters=(),
         replies=(("prices", PRICES),),
         errors=((1, "No action is named"),),
-        limits=("3 identical requests a minute",),
-        paces=(Pace(limit=3),),
+        limits=("3 requests a minute",),
+        # The reference says three identical ones; no parameter changes what is answered, so all of them are.
+        paces=(Pace(limit=3, identical=False),),
     ),
 )
