@@ -14,6 +14,7 @@ from tests.databases import fresh_database
 
 from heliograph.core.accounts import Account
 from heliograph.core.deliveries import Outcome, Receipt, What
+from heliograph.core.links import Codes
 from heliograph.core.messages import Accepted, Message, Quote, Recipient, Submission
 from heliograph.core.money import SCALE
 from heliograph.core.reasons import Refusal
@@ -21,9 +22,11 @@ from heliograph.core.tariffs import Prices, Zone
 from heliograph.services import accounts, carriers, ledgers, routes, tariffs
 from heliograph.services.attempts import Attempts, Job, missing_of
 from heliograph.services.callbacks import Callbacks
+from heliograph.services.clicks import Clicks
 from heliograph.services.desk import Desk, message_of
 from heliograph.services.dispatch import Dispatch
 from heliograph.services.inbound import Incoming
+from heliograph.services.links import Links
 from heliograph.services.quotas import Quotas
 from heliograph.services.receipts import Receipts
 from heliograph.services.snapshot import Snapshots
@@ -38,6 +41,7 @@ PHONE = "79161234567"
 KAZAKH = "77011234567"
 PRICE = 15_000  # a part to Russia; Kazakhstan 5, a number query 0.5, no price elsewhere
 NORTH, SOUTH = 1, 2
+BASE = "https://s.example.ru/"
 HANDLER = "http://127.0.0.1:9/told"
 
 
@@ -84,9 +88,12 @@ class House:
         self.staging = Staging(self.desk, self.quotas, self.spawn)
         self.submitting = Submitting(self.desk, self.quotas, self.staging)
         self.dispatch = Dispatch(self.desk)
+        codes = Codes(b"k" * 32)
+        self.links = self.submitting.links = Links(self.desk, codes, BASE, self.spawn)
+        self.clicks = Clicks(self.desk, self.dispatch, codes, self.spawn)
         self.attempts = Attempts(self.desk, self.dispatch)
         self.receipts = Receipts(self.desk, self.dispatch, self.attempts)
-        self.incoming = Incoming(self.desk)
+        self.incoming = Incoming(self.desk, self.spawn)
         self.callbacks = Callbacks(self.desk)
         self.statuses = Statuses(self.desk, self.spawn)
         self.again: list[tuple[int, int]] = []

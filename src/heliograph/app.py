@@ -24,6 +24,7 @@ from heliograph.callbacks.client import Client
 from heliograph.callbacks.sender import Sender
 from heliograph.config import Config, ConfigError, Options, settle, split_listen
 from heliograph.core.accounts import Account
+from heliograph.core.links import Codes
 from heliograph.core.messages import Message
 from heliograph.core.numbers import normalize
 from heliograph.core.reasons import Refused
@@ -36,11 +37,13 @@ from heliograph.gateways.http import Limits as HttpLimits
 from heliograph.gateways.tls import Certificate
 from heliograph.services.attempts import Attempts
 from heliograph.services.callbacks import Callbacks
+from heliograph.services.clicks import Clicks
 from heliograph.services.credentials import Credentials
 from heliograph.services.desk import Desk
 from heliograph.services.dispatch import Dispatch
 from heliograph.services.guard import BanRules, Guard
 from heliograph.services.inbound import Incoming
+from heliograph.services.links import Links
 from heliograph.services.quotas import Quotas
 from heliograph.services.receipts import Receipts
 from heliograph.services.retention import Retention
@@ -51,9 +54,10 @@ from heliograph.services.submit import Submitting
 from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
-from heliograph.store.secrets import Secrets
+from heliograph.store.secrets import LINKS, Secrets
 from heliograph.web import probes
 from heliograph.web.metrics import Figures, Sources
+from heliograph.web.redirect import Redirect
 from heliograph.web.survey import Survey
 
 log = logging.getLogger(__name__)
@@ -94,10 +98,14 @@ class Heliograph:
         self.staging = Staging(self.desk, self.quotas, self.spawn)
         self.submitting = Submitting(self.desk, self.quotas, self.staging)
         self.statuses = Statuses(self.desk, self.spawn)
+        codes = Codes(secrets.derive(LINKS))
+        self.links = self.submitting.links = Links(self.desk, codes, config.links.base, self.spawn)
         self.dispatch = Dispatch(self.desk)
+        self.clicks = Clicks(self.desk, self.dispatch, codes, self.spawn)
+        self.redirect = Redirect(self.clicks, config.links.base)
         self.attempts = Attempts(self.desk, self.dispatch)
         self.receipts = Receipts(self.desk, self.dispatch, self.attempts)
-        self.incoming = Incoming(self.desk)
+        self.incoming = Incoming(self.desk, self.spawn)
         self.callbacks = Callbacks(self.desk, config.callbacks.retry_s, config.callbacks.attempts)
         self.dispatcher = Dispatcher(
             self.dispatch,
@@ -120,6 +128,7 @@ class Heliograph:
                 self,
                 lambda text: normalize(text, self.snapshots.current.plan),
                 self,
+                self.links,
             )
         )
         self.door = self._door(self.serve)
@@ -194,10 +203,17 @@ class Heliograph:
             self.api(request, reply)
         elif request.path in probes.PATHS and self.probes_door is None:
             self.probes(request, reply)
+        elif self.redirect.knows(request):
+            self.redirect(request, reply)
         elif self.live is not None:
             self.live(request, reply)
         else:
             self.api(request, reply)
+
+    def set_links_base(self, base: str) -> None:
+        """Short links begin with this from now on; the demo knows its address only when its door is open."""
+        self.links.base = base
+        self.redirect.set_base(base)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something to its end; it is waited for when the program stops."""
@@ -305,6 +321,7 @@ class Heliograph:
         try:
             async with asyncio.timeout(GRACE_S):
                 await self.receipts.settle()
+                await self.incoming.settle()
                 await self.desk.batch.settle()
         except TimeoutError:
             log.error("store_away", extra={"changes": self.desk.batch.waiting})
@@ -365,6 +382,9 @@ async def _serve(config: Config, options: Options) -> None:
             raise
         _tell(heliograph)
         if carrier is not None:
+            if not config.links.base:
+                host, port = heliograph.addresses["http"]
+                heliograph.set_links_base(f"http://{demo.reach(host)}:{port}/r/")
             demo.open_page(heliograph, carrier, clock_ms, kept=options.data is not None)
         calm_collector()
         await heliograph.run(stop)

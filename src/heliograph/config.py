@@ -21,6 +21,8 @@ Meta = msgspec.Meta
 FILE = "heliograph.toml"
 PREFIX = "HELIOGRAPH_"
 LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]*):(\d{1,5})")
+# Nothing in it may be touched by translit, and what follows must be read as a code: / alone or a path that ends in /r/.
+BASE = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:/|/(?:[A-Za-z0-9._~-]+/)*r/)", re.ASCII)
 # Docker links and Kubernetes put such names beside a program called heliograph.
 FOREIGN = re.compile(r"HELIOGRAPH_(SERVICE_.*|PORT|PORT_\d.*|ENV_.*|NAME|CONFIG)")
 DEFAULT_CONFIG_VARIABLE = "HELIOGRAPH_CONFIG"
@@ -90,12 +92,12 @@ class Store(Section, frozen=True):
     patience_s: Annotated[
         float, Meta(gt=0, description="Seconds that PostgreSQL may be away before requests are refused")
     ] = 10.0
-
-
     keep_days: Annotated[
         int,
         Meta(ge=0, description="Days that messages stay in the history, of accounts that do not say; 0: for ever"),
     ] = 0
+
+
 class Numbers(Section, frozen=True):
     """How numbers are read."""
 
@@ -139,6 +141,18 @@ class Limits(Section, frozen=True):
     send_ban_minutes: Annotated[int, Meta(ge=1, description="Minutes of that ban")] = 10
     flood_count: Annotated[int, Meta(ge=1, description="Messages to one number that are a flood")] = 50
     flood_s: Annotated[int, Meta(ge=1, description="when the gaps between them are below these seconds")] = 30
+
+
+class Links(Section, frozen=True):
+    """Short links in texts (docs/links.md)."""
+
+    base: Annotated[
+        str,
+        Meta(
+            description="Address that stands before a code: https://s.example.ru/ or https://sms.example.ru/r/; "
+            "empty: links are not shortened"
+        ),
+    ] = ""
 
 
 class Delivery(Section, frozen=True):
@@ -191,6 +205,7 @@ class Config(Section, frozen=True):
     numbers: Numbers = Numbers()
     callbacks: Callbacks = Callbacks()
     limits: Limits = Limits()
+    links: Links = Links()
     delivery: Delivery = Delivery()
     demo: Demo = Demo()
     metrics: Metrics = Metrics()
@@ -374,6 +389,11 @@ def _check(config: Config) -> None:
                 ipaddress.ip_network(network, strict=False)
             except ValueError:
                 raise ConfigError(f"{section}.{name}: {network!r} is no address or network") from None
+    if config.links.base and not BASE.fullmatch(config.links.base):
+        raise ConfigError(
+            f"links.base: {config.links.base!r} is no such address; write https://s.example.ru/ or "
+            "https://sms.example.ru/r/ (a Cyrillic domain in its xn-- form, the path / alone or ending in /r/)"
+        )
     if bool(config.http.tls_cert) != bool(config.http.tls_key):
         raise ConfigError("http: tls_cert and tls_key belong together")
     if config.http.https_listen and not config.http.tls_cert:

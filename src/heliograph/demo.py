@@ -87,6 +87,11 @@ class Carrier:
         await self.simulator.stop()
 
 
+def reach(host: str) -> str:
+    """A listening host as a browser on this machine names it."""
+    return f"[{host}]" if ":" in host and host != "::" else "127.0.0.1" if host in ("0.0.0.0", "::") else host  # noqa: S104
+
+
 def open_page(heliograph: "Heliograph", carrier: Carrier, clock_ms: Callable[[], int], *, kept: bool) -> None:
     """Show the live page at /, and tell a person who has just started the demo what can be done with it."""
     config, (host, port) = heliograph.config, heliograph.addresses["http"]

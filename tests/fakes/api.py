@@ -8,9 +8,10 @@ from heliograph.api.app import Api
 from heliograph.api.operation import Operation, Services
 from heliograph.api.request import Answer, Request, Response
 from heliograph.core.accounts import Account, Settings
+from heliograph.core.links import Counts, plain
 from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
-from heliograph.core.reasons import Refusal
+from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
 
 NOW_MS = 1_731_576_600_000  # Thursday 14.11.2024 12:30:00 in Moscow
@@ -145,6 +146,23 @@ class FakeTariffs:
         return self.tariff
 
 
+@dataclass
+class FakeLinks:
+    """Knows one link, by id and by its address as written and as people type it."""
+
+    counts: Counts | None = None
+    full: bool = False
+    asked: list[tuple[int, str]] = field(default_factory=list)
+
+    def find(self, account: Account, id: int, link: str, now_ms: int, done: Callable[[Counts | Refusal], None]) -> None:
+        self.asked.append((id, link))
+        if self.full:
+            done(Refusal(Reason.STORE_FULL))
+            return
+        known = self.counts is not None and (id == self.counts.id or (not id and plain(link) == plain(self.counts.url)))
+        done(self.counts if known and self.counts is not None else Refusal(Reason.NOT_FOUND))
+
+
 def normalize(given: str) -> str | None:
     """Digits only; a leading 8 is Russia's."""
     digits = "".join(filter(str.isdigit, given))
@@ -165,6 +183,7 @@ class House:
     money: FakeMoney = field(default_factory=FakeMoney)
     places: FakePlaces = field(default_factory=FakePlaces)
     tariffs: FakeTariffs = field(default_factory=FakeTariffs)
+    links: FakeLinks = field(default_factory=FakeLinks)
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -177,6 +196,7 @@ class House:
             self.places,
             normalize,
             self.tariffs,
+            self.links,
         )
         self.api = Api(services, self.operations)
 

@@ -11,6 +11,7 @@ import msgspec
 from heliograph.api.inputs import Parameter
 from heliograph.api.shapes import Shape
 from heliograph.core.accounts import Account
+from heliograph.core.links import Counts
 from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
@@ -99,6 +100,36 @@ class Tariffs(Protocol):
         """The price list of an account, None when it has none."""
 
 
+class Links(Protocol):
+    """Short links."""
+
+    def find(
+        self, account: Account, id: int, link: str, now_ms: int, done: Callable[[Counts | Refusal], None], /
+    ) -> None:
+        """Calls ``done`` with a link of the account and its clicks: by its id, or (id 0) by its address as people type it."""
+
+
+class Exports(Protocol):
+    """Deferred tasks: exports of the history. ``done`` is called with what was asked for, or why there is none."""
+
+    def add(self, wanted: Wanted, name: str, now_ms: int, done: Callable[[Task | Refusal], None], /) -> None:
+        """Makes a task."""
+
+    def list(
+        self, account_id: int, after_id: int, count: int, done: Callable[[list[Task] | Refusal], None], /
+    ) -> None:
+        """The first ``count`` tasks of an account with higher ids than ``after_id``."""
+
+    def find(self, account_id: int, id: int, done: Callable[[Task | Refusal], None], /) -> None:
+        """One task of an account."""
+
+    def cancel(self, account_id: int, id: int, now_ms: int, done: Callable[[None | Refusal], None], /) -> None:
+        """Cancels a task; the file of one that is done goes."""
+
+    def open(self, account_id: int, id: int, file: str, done: Callable[[Opened | Refusal], None], /) -> None:
+        """The open file of a task that is done, by its id or (0) by the file's name."""
+
+
 @dataclass(slots=True)
 class Services:
     """Everything operations ask. ``normalize`` makes the international number that a text means, None for a bad one."""
@@ -111,6 +142,8 @@ class Services:
     places: Places
     normalize: Callable[[str], str | None]
     tariffs: Tariffs
+    links: Links
+    exports: Exports
 
 
 class Pace(msgspec.Struct, frozen=True):

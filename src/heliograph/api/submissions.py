@@ -36,6 +36,7 @@ ID = Parameter(
 )
 SENDER = Parameter("sender", "Sender name; empty or . is none", default="that of the account")
 TRANSLIT = Integer("translit", "1 transliterates, 2 uses Latin letters that look alike", high=2)
+TINYURL = Flag("tinyurl", "Replaces links in the text by short ones whose clicks are counted")
 TIME = Parameter(
     "time",
     "When to send",
@@ -65,11 +66,11 @@ TEST = Flag("test", "Nothing is sent nor charged (an addition of this server)")
 LANE = Integer("lane", "Slower lane: 2 singles, 3 bulk (an addition of this server)", low=1, high=3, missing=1, zero_is_absent=True, default="1")  # fmt: skip
 
 PARAMETERS = (
-    PHONES, MES, LIST, NL, ID, SENDER, TRANSLIT, TIME, TZ, PERIOD, FREQ, FLASH, BIN, PUSH, HLR, PING, VALID, MAXSMS,
+    PHONES, MES, LIST, NL, ID, SENDER, TRANSLIT, TINYURL, TIME, TZ, PERIOD, FREQ, FLASH, BIN, PUSH, HLR, PING, VALID, MAXSMS,
     USERIP, TEST, LANE,
 )  # fmt: skip
 
-LATER = ("mms", "mail", "call", "viber", "soc", "tg", "whatsapp", "bot", "tinyurl", "imgcode", "fileurl")
+LATER = ("mms", "mail", "call", "viber", "soc", "tg", "whatsapp", "bot", "imgcode", "fileurl")
 """Parameters of the reference that come with a later version: 0 and empty are fine, anything else is refused."""
 
 _KINDS = ((FLASH, Kind.FLASH), (PUSH, Kind.PUSH), (HLR, Kind.HLR), (PING, Kind.PING))
@@ -103,6 +104,7 @@ def read_submission(params: Params, account: Account, now_ms: int, client: str) 
         id=read_id(params.get("id", "")),
         sender=sender if sender is None else clean_sender(sender),
         translit=TRANSLIT.read(params),
+        shorten="tinyurl" in params and TINYURL.read(params),
         send_ms=when.send_ms,
         zone_min=when.zone_min,
         period_s=period_s,

@@ -37,16 +37,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     no_mailings: Annotated[bool, Meta(description="Refuse requests to several recipients (error 6)")] = False
     test: Annotated[bool, Meta(description="Test mode: nothing is sent nor charged (err 200)")] = False
     blocked: Annotated[bool, Meta(description="Refuse every request of this account (error 2)")] = False
-    callback_url: Annotated[str, Meta(description="Address that is told of every final status")] = ""
+    callback_url: Annotated[
+        str, Meta(description="Address that is told of final statuses, incoming texts and calls (docs/callbacks.md)")
+    ] = ""
+    callback_statuses: Annotated[bool, Meta(description="Tell that address of statuses")] = True
+    callback_incoming: Annotated[bool, Meta(description="Tell that address of incoming texts and calls")] = True
+    events_days: Annotated[
+        int, Meta(ge=0, le=366, description="Days for which news can be fetched at /api/v1/events; 0: not at all")
+    ] = 0
+    short_links: Annotated[bool, Meta(description="Replace links in every text by short ones, as tinyurl=1 does")] = (
+        False
+    )
+    track_links: Annotated[
+        bool, Meta(description="Each recipient gets a short link of his own; a click moves his message to status 4")
+    ] = False
     valid_minutes: Annotated[int, Meta(ge=0, description="Longest time to try to deliver, in minutes")] = 0
-
-
-class Account(msgspec.Struct, frozen=True):
-    """An account as the hot path knows it; its money is kept apart (services.purses), for it moves all the time."""
     keep_days: Annotated[
         int,
         Meta(ge=-1, description="Days that messages stay in the history; 0: for ever, -1: as store.keep_days says"),
     ] = -1
+
+
+class Account(msgspec.Struct, frozen=True):
+    """An account as the hot path knows it; its money is kept apart (services.purses), for it moves all the time."""
 
     id: int
     login: str

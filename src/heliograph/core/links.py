@@ -6,14 +6,14 @@ where a browser is sent to them (RFC 5890, RFC 3987).
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
 import msgspec
 
-from heliograph.core.zones import offset_min
+from heliograph.core.days import day_of, shift_months, start_of_day
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 LENGTH = 7
@@ -22,7 +22,6 @@ HALF_BITS = 21  # two halves hold 2^42 = 4.4 * 10^12, so walking the cycle takes
 ROUNDS = 8
 MAX_URL = 2000  # bytes: an index entry of PostgreSQL holds 2,704 at most
 QUARTER_MS = 900_000
-DAY_MS = 86_400_000
 
 _MASK = (1 << HALF_BITS) - 1
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
@@ -237,20 +236,7 @@ class Periods(NamedTuple):
 
 def find_periods(now_ms: int, zone: str) -> Periods:
     """The beginnings of the periods that clicks are told for, in the account's zone."""
-    today = (now_ms + offset_min(zone, now_ms) * 60_000) // DAY_MS
-    month = _month_before(today + 1)
-    days = (today, today - 1, month, _month_before(month))
-    return Periods(*(_begin(day, zone) for day in days))
-
-
-def _month_before(day: int) -> int:
-    """The first day of the month that the day before ``day`` lies in; days since 1970."""
-    before = date(1970, 1, 1) + timedelta(days=day - 1)
-    return day - before.day
-
-
-def _begin(day: int, zone: str) -> int:
-    """The quarter in which a local day begins; where clocks change at midnight, after the change."""
-    local_ms = day * DAY_MS
-    guess_ms = local_ms - offset_min(zone, local_ms) * 60_000
-    return (local_ms - offset_min(zone, guess_ms) * 60_000) // QUARTER_MS
+    today = day_of(now_ms, zone)
+    month = today.replace(day=1)
+    days = (today, today - timedelta(days=1), month, shift_months(month, -1))
+    return Periods(*(start_of_day(day, zone) // QUARTER_MS for day in days))

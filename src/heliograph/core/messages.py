@@ -4,6 +4,7 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
+from heliograph.core.links import Trails
 from heliograph.core.message import Message as Message
 
 
@@ -27,6 +28,7 @@ class Kind(IntEnum):
 
 
 TEXTLESS = frozenset({Kind.HLR, Kind.PING})
+LINKED = frozenset({Kind.SMS, Kind.FLASH})  # texts for people: those in which links are shortened
 CARRIED = frozenset({Kind.SMS, Kind.FLASH, Kind.BINARY, Kind.PUSH, Kind.HLR, Kind.PING})
 
 
@@ -70,7 +72,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
     ``sender`` None is the account's default, an empty text or "." is no name; ``send_ms`` 0 is now;
     ``zone_min`` is the zone (minutes east of UTC) in which a full date was read, None for the other forms
-    of ``time``; ``valid_s`` 0 is the default of 24 hours.
+    of ``time``; ``valid_s`` 0 is the default of 24 hours; ``shorten`` asks for short links. ``trails`` is not said by the
+    customer: it comes with the short links of an account that tracks them (services.links).
     """
 
     recipients: tuple[Recipient, ...]
@@ -89,6 +92,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     user_ip: str = ""
     client: str = ""
     door: Door = Door.HTTP
+    shorten: bool = False
+    trails: Trails | None = None
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -122,13 +127,23 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What few messages have, kept as JSON in one column: binary's pid and dcs, HLR results, the end user's address."""
+    """What few messages have, kept as JSON in one column: binary's pid and dcs, HLR results, the end user's address.
+
+    ``syserr`` is the operator's own error. Of calls: the keys pressed while it was heard (``dtmf``) and in a menu, and
+    seconds of the call, of ringing and beyond the planned length.
+    """
 
     pid: int | None = None
     dcs: int | None = None
     hlr: dict[str, str] | None = None
     user_ip: str = ""
     subject: str = ""
+    syserr: int = 0
+    dtmf: str = ""
+    calltime: int | None = None
+    callmenu: str = ""
+    ringtime: int | None = None
+    overtime: int = 0
 
 
 def decode_extra(text: str) -> Extra:

@@ -5,7 +5,8 @@ from hashlib import blake2b
 from operator import itemgetter
 from typing import NamedTuple
 
-from heliograph.core.accounts import Account
+from heliograph.core.accounts import Account, Settings
+from heliograph.core.links import Trails
 from heliograph.core.messages import (
     LANE_BULK,
     LANE_CODE,
@@ -146,7 +147,8 @@ def rows_of(
     """The rows of a new message; ``told`` lets a final status reach the customer's handler.
 
     The charge of a staged message is not among them: one row charges the whole request at its end; and its news waits in
-    the table, told to nobody before.
+    the table, told to nobody before. News to be fetched is in the order of its commits, so the caller keeps the rows of
+    ``feed.add`` of a staged request back until its end.
     """
     rows: list[tuple[str, Row]] = [accept_row(message)]
     if message.status == Status.WAITING:
@@ -154,25 +156,43 @@ def rows_of(
             ("queue.add", (message.int_id, message.carrier_id, message.lane, message.send_ms, message.started_ms))
         )
     elif told:
-        query = "callbacks.stage" if staged else "callbacks.add"
-        rows.extend((query, row) for _, row in callback_rows(message, account, desk))
+        for query, row in callback_rows(message, account, desk):
+            rows.append(("callbacks.stage" if staged and query == "callbacks.add" else query, row))
     if message.status == Status.WAITING and not staged:
         rows.extend(entry_rows(account, message.created_ms, "charge", -message.cost, message.int_id, 1, texts=1))
     return rows
 
 
-def wants_callback(message: Message, account: Account | None) -> bool:
-    """Statuses go to the handler only for messages sent by HTTP, SMTP or SMPP (seed 001)."""
-    return account is not None and bool(account.settings.callback_url) and message.door <= Door.SMPP
+def trail_rows(message: Message, trails: Trails, desk: Desk) -> list[tuple[str, Row]]:
+    """Put links of the recipient's own into a new message that goes out: their rows. Its length stays the same."""
+    if message.status != Status.WAITING:
+        return []
+    message.text, laid = trails.lay(message.text, desk.take_links)
+    return [("trails.add", (id_, link_id, message.int_id)) for id_, link_id in laid]
 
 
 def callback_rows(message: Message, account: Account | None, desk: Desk) -> list[tuple[str, Row]]:
-    """The row that tells the customer of the message's present status, when he wants it."""
-    if not wants_callback(message, account):
+    """The rows that tell the customer of the message's present status, at his handler and where he fetches news, as he
+    wants it. Statuses are told only for messages sent by HTTP, SMTP or SMPP (seed 001)."""
+    if account is None or message.door > Door.SMPP:
         return []
-    at_ms = message.changed_ms
-    row = (desk.take_event(), message.int_id, message.account_id, message.status, message.err, at_ms, at_ms)
-    return [("callbacks.add", row)]
+    settings = account.settings
+    if not settings.events_days and not (settings.callback_url and settings.callback_statuses):
+        return []
+    return news_rows(settings, message.int_id, message.account_id, message.status, message.err, message.changed_ms, desk)
+
+
+def news_rows(
+    settings: Settings, int_id: int, account_id: int, status: int, err: int, at_ms: int, desk: Desk
+) -> list[tuple[str, Row]]:
+    """One piece of news for the handler (when there is one), and to be fetched (when the account keeps news)."""
+    event = desk.take_event(at_ms)
+    rows: list[tuple[str, Row]] = []
+    if settings.callback_url and (settings.callback_statuses if int_id > 0 else settings.callback_incoming):
+        rows.append(("callbacks.add", (event, int_id, account_id, status, err, at_ms, at_ms)))
+    if settings.events_days:
+        rows.append(("feed.add", (account_id, event, int_id, status, err, at_ms)))
+    return rows
 
 
 def verdict_of(decision: Decision) -> Verdict:

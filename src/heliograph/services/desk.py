@@ -82,9 +82,10 @@ class Desk:
         self.moved: Callable[[Message], None] = _nobody  # the figures, told as the watchers are
         self._next_int_id = 1
         self._next_id: dict[int, int] = {}
-        self._next_event = 1
+        self._next_event = 0
         self._next_orphan = 1
         self._next_inbound = 1
+        self._next_link = 1
         self._stamp_us = 0
         self._load: int = MOST_IN_MEMORY
 
@@ -93,9 +94,12 @@ class Desk:
         self._next_int_id = await self._last("messages.last") + 1
         # Told events leave their table, so the clock keeps ids of this run above those of all runs before: a customer
         # takes an event with a known id for a repeat. Events are rarer than microseconds.
-        self._next_event = max(await self._last("callbacks.last"), now_ms * 1000) + 1
+        self._next_event = max(await self._last("callbacks.last"), now_ms * 1000) // 2 * 2
+        self.batch.last_fed = max(await self._last("feed.last"), now_ms * 1000)
         self._next_orphan = await self._last("orphans.last") + 1
         self._next_inbound = await self._last("inbound.last") + 1
+        # Links and trails share a sequence: the code in an address does not tell which it is.
+        self._next_link = max(await self._last("links.last"), await self._last("trails.last")) + 1
         await self.take_balances()
 
     async def take_balances(self) -> None:
@@ -135,10 +139,11 @@ class Desk:
         self._next_id[account_id] = id_ + 1 if id_ < MAX_ID else 1
         return id_
 
-    def take_event(self) -> int:
-        """The next event id of a callback."""
-        self._next_event += 1
-        return self._next_event - 1
+    def take_event(self, now_ms: int) -> int:
+        """The next event id of a callback: even, and not below the microsecond ``now_ms`` begins with, so that ids of the
+        command line, which are odd (services/replays.py), stand between those of their time."""
+        self._next_event = max(self._next_event + 2, now_ms * 1000)
+        return self._next_event
 
     def take_orphan(self) -> int:
         """The next id of a receipt that matches nothing."""
@@ -149,6 +154,16 @@ class Desk:
         """The next id of an incoming text."""
         self._next_inbound += 1
         return self._next_inbound - 1
+
+    def take_links(self, count: int = 1) -> int:
+        """The first of ``count`` consecutive ids for short links and trails."""
+        first = self._next_link
+        self._next_link += count
+        return first
+
+    def knows_link(self, id_: int) -> bool:
+        """Whether a short link or trail may have this id; a guessed code mostly has another one."""
+        return 0 < id_ < self._next_link
 
     def stamp(self, now_ms: int) -> int:
         """Microseconds that never repeat, so that events of one message keep their order."""

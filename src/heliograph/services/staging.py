@@ -12,8 +12,8 @@ from typing import Any
 from heliograph.core.accounts import Account
 from heliograph.core.messages import LANE_BULK, Accepted, Submission
 from heliograph.core.reasons import Reason, Refusal, Refused
-from heliograph.services.batch import Change
-from heliograph.services.births import Survey, Tally, make_message, may_be_kept, reason_of, rows_of
+from heliograph.services.batch import FEED, Change
+from heliograph.services.births import Survey, Tally, make_message, may_be_kept, reason_of, rows_of, trail_rows
 from heliograph.services.deciding import Decider, Decision
 from heliograph.services.desk import Desk, Row
 from heliograph.services.entries import entry_rows
@@ -119,6 +119,7 @@ class _Request:
         self._decisions: list[Decision] = []
         self._tally = Tally()
         self._decider = Decider(account, submission, desk.snapshots.current, now_ms, len(recipients))
+        self._news: list[tuple[str, Row]] = []  # to be fetched: it gets its place when the request becomes valid
         self._under_way: list[asyncio.Future[None]] = []
         self._sequence = 0 if submission.id else desk.take_id(account.id)
         self._id = submission.id or str(self._sequence)
@@ -178,7 +179,11 @@ class _Request:
             message = make_message(
                 self.account, submission, decision, int_id, self._id, LANE_BULK, self._now_ms, self.print, self._test
             )
-            rows.extend(rows_of(message, self.account, desk, told=True, staged=True))
+            if submission.trails is not None:
+                rows.extend(trail_rows(message, submission.trails, desk))
+            born = rows_of(message, self.account, desk, told=True, staged=True)
+            rows.extend(row for row in born if row[0] != FEED)
+            self._news.extend(row for row in born if row[0] == FEED)
             if decision.reason is None:
                 self.carriers.add(message.carrier_id)
         if cost and not self._test:
@@ -189,7 +194,7 @@ class _Request:
 
     async def _activate(self) -> None:
         """One short transaction: the charge of the whole, and the row that hid it gone."""
-        rows: list[tuple[str, Row]] = [("staged.end", (self.first_id,))]
+        rows: list[tuple[str, Row]] = [("staged.end", (self.first_id,)), *self._news]
         # Counted by ids, so that the charge of any of its messages can be found (sql/traces.sql).
         count = len(self._recipients)
         texts = 0 if self._test else self._tally.texts
@@ -223,6 +228,7 @@ async def sweep(desk: Desk, first_id: int, last_id: int) -> None:
             [
                 Step("staged.sweep_queue", [span]),
                 Step("staged.sweep_callbacks", [span]),
+                Step("staged.sweep_trails", [span]),
                 Step("staged.sweep_messages", [span]),
             ]
         )

@@ -20,9 +20,11 @@ from heliograph.services.births import (
     reason_of,
     rows_of,
     survey,
+    trail_rows,
 )
 from heliograph.services.deciding import Decider, Decision
 from heliograph.services.desk import Desk, Row
+from heliograph.services.links import Links
 from heliograph.services.quotas import Quotas
 from heliograph.services.staging import PORTION, Staging
 
@@ -43,6 +45,7 @@ class Submitting:
         self._staging = staging
         self._price_queries = Window(SAME_PRICE_QUERIES, 60)
         self._surveying = asyncio.Lock()
+        self.links: Links | None = None  # who shortens links, where that can be asked for
         # Told of messages that are on disk and due: the dispatcher takes them from memory.
         self.accepted: Callable[[list[Message]], None] = _nobody
         # Asked whether a text may leave as soon as it is on disk: then its start mark is written with its row, which
@@ -52,6 +55,20 @@ class Submitting:
 
     def accept(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Answer], None]) -> None:
         """Take a submission; ``done`` is called once, after the commit or with the refusal. Never raises."""
+        if (submission.shorten or account.settings.short_links) and self.links is not None:
+
+            def shortened(result: Submission | Refusal) -> None:
+                if isinstance(result, Refusal):
+                    done(result)
+                else:
+                    self._take(account, result, now_ms, done)
+
+            self.links.shorten(account, submission, now_ms, shortened)
+        else:
+            self._take(account, submission, now_ms, done)
+
+    def _take(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Answer], None]) -> None:
+        """The same for texts whose links are as they are to be sent."""
         if len(submission.recipients) > STAGE_OVER:
             self._staging.spawn(self._accept_large(account, submission, now_ms, done))
         else:
@@ -154,6 +171,8 @@ class Submitting:
             )
             if lane != LANE_BULK and message.status == Status.WAITING and self.reserve(message, now_ms):
                 reserved = message
+            if submission.trails is not None:
+                rows.extend(trail_rows(message, submission.trails, desk))
             rows.extend(rows_of(message, account, desk, told=not refused))
             messages.append(message)
 
@@ -194,6 +213,8 @@ class Submitting:
             self._staging.spawn(self._price_large(account, submission, now_ms, done))
             return
         try:
+            if (submission.shorten or account.settings.short_links) and self.links is not None:
+                submission = self.links.imagine(submission)
             found = survey(account, submission, self._desk.snapshots.current.plan)
             pricing = self._begin_pricing(account, submission, now_ms, found)
             pricing.decide(0, STAGE_OVER)
@@ -208,6 +229,8 @@ class Submitting:
         """The same in portions, between which the loop does its other work."""
         answer: Priced = Refusal(Reason.NOT_POSSIBLE)
         try:
+            if (submission.shorten or account.settings.short_links) and self.links is not None:
+                submission = await asyncio.to_thread(self.links.imagine, submission)
             found = await self._survey_large(account, submission)
             pricing = self._begin_pricing(account, submission, now_ms, found)
             for start in range(0, pricing.count, PORTION):

@@ -1,12 +1,14 @@
-"""Secrets at rest: carrier passwords encrypted with a key file of the data folder (design section 11; the Fernet specification)."""
+"""Secrets at rest: carrier passwords encrypted with a key file of the data folder, from which other keys are derived as well (design section 11; the Fernet specification)."""
 
 import contextlib
 import os
+from hashlib import blake2b
 from pathlib import Path
 
 from heliograph.store.database import StoreError
 
 KEY_FILE = "heliograph.key"
+LINKS = "codes of short links"  # what a key is derived for
 
 
 class Secrets:
@@ -17,6 +19,7 @@ class Secrets:
         from cryptography.fernet import Fernet
 
         self._fernet = Fernet(key)
+        self._key = key
 
     @classmethod
     def open(cls, folder: Path) -> "Secrets":
@@ -30,6 +33,10 @@ class Secrets:
             raise StoreError(f"{path} holds no key; put back the one this installation was made with") from None
         except OSError as error:
             raise StoreError(f"cannot use the key file {path}: {error.strerror}") from None
+
+    def derive(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose, always the same for this installation (keyed BLAKE2b, RFC 7693)."""
+        return blake2b(purpose.encode(), key=self._key, digest_size=32).digest()
 
     def seal(self, text: str) -> str:
         """The text encrypted; empty stays empty."""

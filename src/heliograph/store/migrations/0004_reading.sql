@@ -74,6 +74,7 @@ CREATE TABLE links (
 CREATE UNIQUE INDEX links_url ON links (account_id, url);
 CREATE INDEX links_plain ON links (account_id, plain);
 CREATE TABLE trails (id INTEGER PRIMARY KEY, link_id INTEGER NOT NULL, int_id INTEGER NOT NULL);
+CREATE INDEX trails_message ON trails (int_id);
 CREATE TABLE clicks (
     link_id INTEGER NOT NULL,
     quarter INTEGER NOT NULL,

@@ -9,6 +9,9 @@ DELETE FROM staged WHERE first_id = ?
 -- name: all
 SELECT first_id, last_id, account_id FROM staged ORDER BY first_id
 
+-- name: sweep_trails
+DELETE FROM trails WHERE int_id BETWEEN ? AND ?
+
 -- name: sweep_messages
 DELETE FROM messages WHERE int_id BETWEEN ? AND ?
 
