@@ -42,10 +42,13 @@ DELETE FROM events WHERE int_id IN (SELECT value FROM json_each('[' || ?1 || ']'
 DELETE FROM events WHERE int_id = ANY (string_to_array($1, ',')::bigint[])
     AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.int_id = events.int_id)
 
+-- The newest stays: ids go on from it, or an old code in somebody's phone would lead to another address one day.
 -- name: trails
 DELETE FROM trails WHERE int_id IN (SELECT value FROM json_each('[' || ?1 || ']'))
     AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.int_id = trails.int_id)
+    AND id < (SELECT max(id) FROM trails)
 
 -- name: trails (postgres)
 DELETE FROM trails WHERE int_id = ANY (string_to_array($1, ',')::bigint[])
     AND NOT EXISTS (SELECT 1 FROM messages m WHERE m.int_id = trails.int_id)
+    AND id < (SELECT max(id) FROM trails)
