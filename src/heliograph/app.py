@@ -36,11 +36,13 @@ from heliograph.gateways.http import HttpDoor
 from heliograph.gateways.http import Limits as HttpLimits
 from heliograph.gateways.tls import Certificate
 from heliograph.services.attempts import Attempts
+from heliograph.services.building import Builder
 from heliograph.services.callbacks import Callbacks
 from heliograph.services.clicks import Clicks
 from heliograph.services.credentials import Credentials
 from heliograph.services.desk import Desk
 from heliograph.services.dispatch import Dispatch
+from heliograph.services.exports import FOLDER, Exports
 from heliograph.services.guard import BanRules, Guard
 from heliograph.services.inbound import Incoming
 from heliograph.services.links import Links
@@ -118,6 +120,11 @@ class Heliograph:
         )
         self.sender = Sender(self.callbacks, self._client(), clock_ms)
         self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
+        folder, asked = config.data / FOLDER, config.exports
+        keep_ms = asked.keep_days * 86_400_000
+        self.exports = Exports(db, folder, self.spawn, asked.tasks)
+        self.builder = Builder(db, config.database, folder, clock_ms, parallel=asked.parallel, keep_ms=keep_ms)
+        self.exports.added, self.exports.cancelled = self.builder.wake, self.builder.stop
         self.api = Api(
             Services(
                 self.credentials,
@@ -129,6 +136,7 @@ class Heliograph:
                 lambda text: normalize(text, self.snapshots.current.plan),
                 self,
                 self.links,
+                self.exports,
             )
         )
         self.door = self._door(self.serve)
@@ -279,6 +287,7 @@ class Heliograph:
         loops = [
             asyncio.create_task(self._refresh(), name="refresh"),
             asyncio.create_task(self.retention.run(), name="retention"),
+            asyncio.create_task(self.builder.run(), name="builder"),
             asyncio.create_task(self.dispatcher.run(), name="dispatcher"),
             asyncio.create_task(self.sender.run(), name="sender"),
         ]
@@ -287,8 +296,9 @@ class Heliograph:
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
         failures = [task.exception() for task in done if task is not waiting]
-        for reading in loops[:2]:
+        for reading in loops[:3]:
             reading.cancel()  # a look at the store while it closes would only fail
+        await asyncio.wait(loops[:3])
         await self.close()
         for task in [*loops, waiting]:
             task.cancel()

@@ -164,6 +164,16 @@ class Delivery(Section, frozen=True):
     ] = 20_000
 
 
+class Exports(Section, frozen=True):
+    """Exports of the history, in the folder `exports` of the data folder (docs/exports.md)."""
+
+    keep_days: Annotated[int, Meta(ge=1, description="Days that a file is kept, and its task in the list")] = 7
+    parallel: Annotated[int, Meta(ge=1, le=8, description="Files written at once; each takes up to a processor")] = 1
+    tasks: Annotated[
+        int, Meta(ge=1, description="Tasks of one account that wait, are in progress or have a file; more: error 9")
+    ] = 20
+
+
 class Demo(Section, frozen=True):
     """What `heliograph serve --demo` makes when it is not there yet."""
 
@@ -207,6 +217,7 @@ class Config(Section, frozen=True):
     limits: Limits = Limits()
     links: Links = Links()
     delivery: Delivery = Delivery()
+    exports: Exports = Exports()
     demo: Demo = Demo()
     metrics: Metrics = Metrics()
     log: Log = Log()

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from urllib.parse import urlencode
 
 from heliograph.api.app import Api
 from heliograph.api.operation import Operation, Services
 from heliograph.api.request import Answer, Request, Response
 from heliograph.core.accounts import Account, Settings
+from heliograph.core.exports import Place as BuildPlace
+from heliograph.core.exports import State, Task, Wanted, name_file
 from heliograph.core.links import Counts, plain
 from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
+from heliograph.services.exports import Opened
 
 NOW_MS = 1_731_576_600_000  # Thursday 14.11.2024 12:30:00 in Moscow
 ALEX = Account(7, "alex", "RUR", 0, 1, Settings())
@@ -163,6 +167,55 @@ class FakeLinks:
         done(self.counts if known and self.counts is not None else Refusal(Reason.NOT_FOUND))
 
 
+@dataclass
+class FakeExports:
+    """Tasks in memory, none of which is ever begun; `files` are those that can be fetched. `refusal` answers everything."""
+
+    files: dict[int, bytes] = field(default_factory=dict)
+    made: list[Task] = field(default_factory=list)
+    refusal: Refusal | None = None
+
+    def add(self, wanted: Wanted, name: str, now_ms: int, done: Callable[[Task | Refusal], None]) -> None:
+        task = Task(
+            id=len(self.made) + 1,
+            account_id=wanted.account_id,
+            name=name,
+            wanted=wanted,
+            status=State.WAITING,
+            created_ms=now_ms,
+            started_ms=0,
+            ended_ms=0,
+            file=name_file(wanted, "x" * 24),
+            rows_done=0,
+            rows_all=0,
+            place=BuildPlace(),
+            complaint="",
+        )
+        if self.refusal is None:
+            self.made.append(task)
+        done(self.refusal or task)
+
+    def tasks(self, account_id: int, after_id: int, count: int, done: Callable[[list[Task] | Refusal], None]) -> None:
+        own = [task for task in self.made if task.account_id == account_id and task.id > after_id]
+        done(self.refusal or own[:count])
+
+    def find(self, account_id: int, id: int, done: Callable[[Task | Refusal], None]) -> None:
+        own = [task for task in self.made if (task.account_id, task.id) == (account_id, id)]
+        done(self.refusal or (own[0] if own else Refusal(Reason.NOT_FOUND)))
+
+    def cancel(self, account_id: int, id: int, now_ms: int, done: Callable[[Refusal | None], None]) -> None:
+        self.find(account_id, id, lambda found: done(found if isinstance(found, Refusal) else None))
+
+    def open(self, account_id: int, id: int, file: str, done: Callable[[Opened | Refusal], None]) -> None:
+        own = [task for task in self.made if task.account_id == account_id and (task.id == id or task.file == file)]
+        ready = [task for task in own if task.id in self.files]
+        if self.refusal is not None or not ready:
+            done(self.refusal or Refusal(Reason.NOT_FOUND))
+            return
+        content = self.files[ready[0].id]
+        done(Opened(ready[0], BytesIO(content), len(content)))
+
+
 def normalize(given: str) -> str | None:
     """Digits only; a leading 8 is Russia's."""
     digits = "".join(filter(str.isdigit, given))
@@ -184,6 +237,7 @@ class House:
     places: FakePlaces = field(default_factory=FakePlaces)
     tariffs: FakeTariffs = field(default_factory=FakeTariffs)
     links: FakeLinks = field(default_factory=FakeLinks)
+    exports: FakeExports = field(default_factory=FakeExports)
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -197,6 +251,7 @@ class House:
             normalize,
             self.tariffs,
             self.links,
+            self.exports,
         )
         self.api = Api(services, self.operations)
 

@@ -11,6 +11,7 @@ import msgspec
 from heliograph.api.inputs import Parameter
 from heliograph.api.shapes import Shape
 from heliograph.core.accounts import Account
+from heliograph.core.exports import Task, Wanted
 from heliograph.core.links import Counts
 from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
@@ -19,6 +20,7 @@ from heliograph.core.tariffs import Tariff
 
 if TYPE_CHECKING:
     from heliograph.api.call import Call
+    from heliograph.services.exports import Opened
 
 
 class Credentials(Protocol):

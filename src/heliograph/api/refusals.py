@@ -42,6 +42,7 @@ REFUSALS: dict[Reason, tuple[int, str]] = {
     Reason.REPEATED_REQUEST: (9, REPEATED),
     Reason.TOO_MANY_REQUESTS: (9, REPEATED),
     Reason.TOO_MANY_AT_ONCE: (9, CROWDED),
+    Reason.TOO_MANY_TASKS: (9, CROWDED),
     # Nothing of ours can be read into 9 that is wrong: wait a little and ask again.
     Reason.STORE_FULL: (9, CROWDED),
     Reason.BAD_CODE: (10, "invalid code"),

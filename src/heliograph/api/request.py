@@ -60,14 +60,16 @@ class Response(msgspec.Struct, frozen=True):
 class Stream(msgspec.Struct, frozen=True):
     """An answer that is written while it comes into being, such as server-sent events.
 
-    The door takes the next piece when the one before fits the socket's buffer, and closes the iterator (`aclose`, for
-    a generator) when the client leaves or the door stops.
+    The door takes the next piece when the one before fits the socket's buffer, and closes the iterator (`aclose`, where
+    it has one) when the client leaves or the door stops. A `length` in bytes that is known beforehand (of a file) is
+    told to the client, who then knows how far he is; pieces that do not add up to it break the connection.
     """
 
     chunks: AsyncIterator[bytes]
     content_type: bytes = EVENTS
     status: int = 200
     headers: tuple[tuple[bytes, bytes], ...] = ((b"Cache-Control", b"no-cache"),)
+    length: int | None = None
 
 
 Answer = Response | Stream

@@ -166,8 +166,8 @@ class Lines:
             return "", "", ""
         known = self._places.get(id(place))
         if known is None or known[0] is not place:
-            country = place.country_en if self._wanted.english else place.country
-            known = (place, self._harmless(country), self._harmless(place.operator), self._harmless(place.region))
+            country, region = place.country_in(self._wanted.english), place.region_in(self._wanted.english)
+            known = (place, self._harmless(country), self._harmless(place.operator), self._harmless(region))
             self._places[id(place)] = known  # which also keeps the place, and so its id
         return known[1:]
 

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     REPEATED_REQUEST = "identical request within a minute"
     TOO_MANY_REQUESTS = "too many requests within a minute"
     TOO_MANY_AT_ONCE = "too many requests at once"
+    TOO_MANY_TASKS = "too many deferred tasks"
     BAD_CODE = "wrong captcha code"
     NOT_FOUND = "not found"
     NOT_POSSIBLE = "could not be done"

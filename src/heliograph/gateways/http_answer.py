@@ -52,7 +52,11 @@ def render(answer: Response, version: str, keep: bool, head_only: bool) -> bytes
 
 
 def stream_head(stream: Stream, version: str, keep: bool) -> bytes:
-    """The head of a stream: chunked for HTTP/1.1, ended by the connection's close for HTTP/1.0."""
+    """The head of a stream: with its length where that is known, else chunked for HTTP/1.1, and ended by the connection's
+    close for HTTP/1.0."""
+    if stream.length is not None:
+        start = _start(stream.status, stream.content_type, _connection(version, keep))
+        return b"%b%bContent-Length: %d\r\n\r\n" % (start, _extra(stream.headers), stream.length)
     chunked = version != "1.0"
     start = _start(stream.status, stream.content_type, _connection(version, keep and chunked))
     return start + _extra(stream.headers) + (b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"\r\n")

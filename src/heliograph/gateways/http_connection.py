@@ -182,8 +182,8 @@ class HttpConnection(asyncio.Protocol):
 
     def _begin_stream(self, exchange: Exchange, stream: Stream, keep: bool, head_only: bool) -> None:
         assert self._transport is not None
-        chunked = exchange.version != "1.0"
-        keep = keep and chunked
+        chunked = exchange.version != "1.0" and stream.length is None
+        keep = keep and (chunked or stream.length is not None)
         self._transport.write(stream_head(stream, exchange.version, keep))
         if not head_only and not self._door.stopping:
             self._writable = asyncio.Event()
@@ -193,15 +193,21 @@ class HttpConnection(asyncio.Protocol):
         self._door.discard(stream)
         if chunked and not head_only:
             self._transport.write(LAST_CHUNK)
-        self._finish(exchange, keep)
+        # The door stops: what was promised to be of some length does not come.
+        self._finish(exchange, keep and (head_only or not stream.length))
 
     async def _stream(self, exchange: Exchange, stream: Stream, writable: asyncio.Event, keep: bool) -> None:
         """Writes the pieces as they come; ends with the last of them, the client's leaving or the door's stop."""
-        chunked = exchange.version != "1.0"
+        chunked = exchange.version != "1.0" and stream.length is None
         broken = False
+        written = 0
         try:
             async for piece in stream.chunks:
                 if self._transport is None:
+                    break
+                written += len(piece)
+                if stream.length is not None and written > stream.length:
+                    broken = True
                     break
                 if piece:
                     self._transport.write(chunk(piece) if chunked else piece)
@@ -217,8 +223,8 @@ class HttpConnection(asyncio.Protocol):
         self._streaming = self._writable = None
         if self._transport is None:
             return
-        if broken:
-            self._transport.abort()  # without the last chunk, so that the client sees it is not whole
+        if broken or (stream.length is not None and written != stream.length):
+            self._transport.abort()  # without the last chunk, or short, so that the client sees it is not whole
             return
         if chunked:
             self._transport.write(LAST_CHUNK)

@@ -62,15 +62,13 @@ def want(
 
 
 async def create(db: Database, wanted: Wanted, name: str, *, now_ms: int, most: int = MOST) -> Task:
-    """Store a task that waits; Refused(TOO_MANY_AT_ONCE) when the account has ``most`` that wait, run or have a file."""
+    """Store a task that waits; Refused(TOO_MANY_TASKS) when the account has ``most`` that wait, run or have a file."""
     file = name_file(wanted, secrets.token_urlsafe(TOKEN_BYTES))
     text = msgspec.json.encode(wanted).decode()
     row = (wanted.account_id, name[:NAME_MOST], text, now_ms, file, most)
     _, added = await db.transact([Step("tasks.take_id", [()]), Step("tasks.add", [row], fetch=True)])
     if not added:
-        raise Refused(
-            Reason.TOO_MANY_AT_ONCE, f"there are {most} exports already; cancel one or wait until one expires"
-        )
+        raise Refused(Reason.TOO_MANY_TASKS, f"there are {most} exports already; cancel one or wait until one expires")
     found = await find(db, wanted.account_id, added[0][0])
     assert found is not None
     return found
@@ -218,7 +216,7 @@ class Exports:
 
         self._answer(work(), done)
 
-    def list(self, account_id: int, after_id: int, count: int, done: Done[list[Task]]) -> None:
+    def tasks(self, account_id: int, after_id: int, count: int, done: Done[list[Task]]) -> None:
         """The tasks of an account behind ``after_id``."""
         self._answer(list_tasks(self._db, account_id, after_id, count), done)
 
