@@ -46,7 +46,7 @@ def test_detail_cannot_end_the_text_nor_part_it() -> None:
 
 def test_later_features_and_large_requests_say_what_is_wrong() -> None:
     """The customer can then leave the parameter out, or ask in parts."""
-    assert describe(Reason.LATER_FEATURE, "tinyurl")["error"] == "parameters error: tinyurl comes in a later version"
+    assert describe(Reason.LATER_FEATURE, "viber")["error"] == "parameters error: viber comes in a later version"
     assert describe(Reason.TOO_LARGE)["error"] == "parameters error: request is too large"
 
 

@@ -282,7 +282,7 @@ def test_bad_parameter_is_refused(house: House, params: dict[str, object], numbe
     assert not house.submitting.asked
 
 
-@pytest.mark.parametrize("name", ["mms", "mail", "call", "viber", "soc", "tg", "whatsapp", "tinyurl"])
+@pytest.mark.parametrize("name", ["mms", "mail", "call", "viber", "soc", "tg", "whatsapp"])
 def test_later_features_are_named(house: House, name: str) -> None:
     """A customer must see that the server, not his request, is short of something."""
     expected = f"ERROR = 1 (parameters error: {name} comes in a later version)"
