@@ -9,8 +9,8 @@ import asyncio
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import asyncpg
 from bench import marks
@@ -45,7 +45,6 @@ class Shape:
     status: str = "1"
     refunded: str = "0"  # 1: its cost was given back
     later_ms: str = "0"  # how long after its creation it was to be sent
-    accounts: Sequence[int] = field(default=(1,))
 
 
 EVEN = Shape()
