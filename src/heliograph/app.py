@@ -51,6 +51,7 @@ from heliograph.services.receipts import Receipts
 from heliograph.services.retention import Retention
 from heliograph.services.snapshot import Snapshots
 from heliograph.services.staging import Staging, sweep_all
+from heliograph.services.statistics import Statistics
 from heliograph.services.statuses import Statuses
 from heliograph.services.submit import Submitting
 from heliograph.store.database import Database
@@ -135,6 +136,7 @@ class Heliograph:
                 self,
                 lambda text: normalize(text, self.snapshots.current.plan),
                 self,
+                Statistics(db, self.snapshots, self.spawn),
                 self.links,
                 self.exports,
             )

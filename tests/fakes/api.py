@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from io import BytesIO
 from urllib.parse import urlencode
 
@@ -16,6 +17,7 @@ from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
+from heliograph.services.statistics import Total
 from heliograph.services.exports import Opened
 
 NOW_MS = 1_731_576_600_000  # Thursday 14.11.2024 12:30:00 in Moscow
@@ -216,6 +218,26 @@ class FakeExports:
         done(Opened(ready[0], BytesIO(content), len(content)))
 
 
+@dataclass
+class FakeStatistics:
+    """Gives every period the same totals; None is a store that cannot be asked."""
+
+    totals: list[Total] | None = field(default_factory=list)
+    asked: list[tuple[str, int, int, int, bool]] = field(default_factory=list)
+
+    def find(
+        self,
+        account: Account,
+        start_ms: int,
+        end_ms: int,
+        wallet: int,
+        exchanged: bool,
+        done: Callable[[list[Any] | None], None],
+    ) -> None:
+        self.asked.append((account.login, start_ms, end_ms, wallet, exchanged))
+        done(self.totals)
+
+
 def normalize(given: str) -> str | None:
     """Digits only; a leading 8 is Russia's."""
     digits = "".join(filter(str.isdigit, given))
@@ -236,6 +258,7 @@ class House:
     money: FakeMoney = field(default_factory=FakeMoney)
     places: FakePlaces = field(default_factory=FakePlaces)
     tariffs: FakeTariffs = field(default_factory=FakeTariffs)
+    statistics: FakeStatistics = field(default_factory=FakeStatistics)
     links: FakeLinks = field(default_factory=FakeLinks)
     exports: FakeExports = field(default_factory=FakeExports)
     answers: list[Answer] = field(default_factory=list)
@@ -250,6 +273,7 @@ class House:
             self.places,
             normalize,
             self.tariffs,
+            self.statistics,
             self.links,
             self.exports,
         )

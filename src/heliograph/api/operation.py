@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+from heliograph.services.statistics import Total
 
 from heliograph.api.inputs import Parameter
 from heliograph.api.shapes import Shape
@@ -95,6 +96,23 @@ class Places(Protocol):
         """Country, operator and region of an international number."""
 
 
+class Statistics(Protocol):
+    """Sums of a period."""
+
+    def find(
+        self,
+        account: Account,
+        start_ms: int,
+        end_ms: int,
+        wallet: int,
+        exchanged: bool,
+        done: Callable[[list[Total] | None], None],
+        /,
+    ) -> None:
+        """One total a login and currency from ``start_ms`` up to ``end_ms`` of balance 1 or 2, ``exchanged`` into the
+        account's present currency; or None when it cannot be told."""
+
+
 class Tariffs(Protocol):
     """Price lists."""
 
@@ -144,6 +162,7 @@ class Services:
     places: Places
     normalize: Callable[[str], str | None]
     tariffs: Tariffs
+    statistics: Statistics
     links: Links
     exports: Exports
 

@@ -249,6 +249,28 @@ def correct(session: Session, login: str, amount: str, note: str, wallet: int) -
     _tell_balance(session, login, left)
 
 
+@account.command()
+@click.argument("login")
+@click.argument("currency")
+@click.option("--tariff", required=True, help="Its new tariff, in that currency.")
+@with_store
+def currency(session: Session, login: str, currency: str, tariff: str) -> None:
+    """Give an account another currency: its balances and credit are exchanged at the present rates (heliograph rate list).
+
+    \b
+    heliograph account currency shop EUR --tariff world
+    """
+    from heliograph.services import accounts
+
+    found = session.run(
+        lambda db: accounts.change_currency(db, login, currency, tariff=tariff, now_ms=now_ms()),
+    )
+    if session.as_json:
+        tell_json(_plain(found))
+    else:
+        tell(f"{login} has {format_money(found.balance)} {currency} now.")
+
+
 @account.group()
 def password() -> None:
     """Passwords of an account; it may have several."""

@@ -12,6 +12,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "sender": ("sender", "sender", "Sender names that accounts may use."),
     "blacklist": ("blacklist", "blacklist", "Numbers that must not be written to."),
     "tariff": ("tariff", "tariff", "Price lists: zones, operators, refunds."),
+    "rate": ("rate", "rate", "Rates of currencies."),
     "carrier": ("carrier", "carrier", "Carriers: SMPP connections and their settings."),
     "route": ("route", "route", "Which carrier takes which messages."),
     "ranges": ("ranges", "ranges", "Number ranges of operators and regions."),

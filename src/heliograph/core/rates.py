@@ -5,7 +5,6 @@ A rate says what one unit of a currency is worth in millionths of a unit that al
 """
 
 import re
-from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -49,21 +48,3 @@ def format_rate(rate: int) -> str:
     """A decimal without padding: ``95.2``, ``1``, ``0.17``."""
     whole, rest = divmod(rate, SCALE)
     return f"{whole}.{rest:06d}".rstrip("0") if rest else str(whole)
-
-
-def sum_up(amounts: Iterable[tuple[str, int, int]], into: str, rates: Mapping[str, int]) -> list[tuple[str, int, int]]:
-    """(currency, spent, income) rows of one owner as one row in ``into``; a currency without a rate keeps its own row.
-
-    Each currency is rounded once. ``into`` comes first, the others in the order of their names.
-    """
-    own: tuple[int, int] | None = None
-    others = []
-    for currency, spent, income in sorted(amounts):
-        if currency != into:
-            rate, into_rate = rates.get(currency), rates.get(into)
-            if rate is None or into_rate is None:
-                others.append((currency, spent, income))
-                continue
-            spent, income = convert(spent, rate, into_rate), convert(income, rate, into_rate)
-        own = (own[0] + spent, own[1] + income) if own else (spent, income)
-    return [*([(into, *own)] if own else []), *others]

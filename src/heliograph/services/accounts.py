@@ -13,11 +13,12 @@ import msgspec
 
 from heliograph.core.accounts import Account, Settings
 from heliograph.core.money import format_money
+from heliograph.core.rates import convert
 from heliograph.core.reasons import Reason, Refused
 from heliograph.core.settings import change as change_settings
 from heliograph.services import hashes
 from heliograph.services.changes import change
-from heliograph.services.entries import entry_rows
+from heliograph.services.entries import EXCHANGE, entry_rows
 from heliograph.services.senders import is_name
 from heliograph.store.database import Database, Row, Transaction
 
@@ -31,6 +32,7 @@ ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 KEY_LENGTH = 32  # 32 characters of 62 are 190 bits; 128 are the least (design section 5)
 HINT_LENGTH = 4
 MAIN, SECOND = 1, 2
+LARGEST = 10**18  # 1/10,000 of a unit; a column holds nine times as much
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -194,6 +196,45 @@ async def _book(tx: Transaction, account: Account, amount: int, name: str, note:
     for query, entry in entry_rows(account, now_ms, name, amount, note=note, wallet=wallet):
         await tx.run(query, *entry)
     return int(row[wallet - 1])
+
+
+async def change_currency(db: Database, login: str, currency: str, *, tariff: str, now_ms: int) -> Overview:
+    """Give an account another currency and a tariff of it; how it is now.
+
+    Both balances and the credit are exchanged at the present rates. In the ledger each balance leaves whole in the old
+    currency and comes back in the new one, by two entries that statistics does not count. What a running server charges
+    by old prices until it sees the change is refused by the database (purses.charge), and what it gives back later for
+    older messages is exchanged at these rates (``Desk.give_back``).
+
+    Refused: NOT_FOUND, BAD_PARAMETERS for the tariff or an amount that no column holds, NOT_POSSIBLE without rates.
+    """
+    async with change(db) as tx:
+        account = _read(await _find(tx, login)).account
+        if currency == account.currency:
+            raise Refused(Reason.NOT_POSSIBLE, f"the currency of {login} is {currency} already")
+        tariff_id = await _find_tariff(tx, tariff, currency)
+        rates = {name: worth for name, worth, _ in await tx.all("rates.list")}
+        for name in (account.currency, currency):
+            if name not in rates:
+                raise Refused(Reason.NOT_POSSIBLE, f"{name} has no rate; set one first: heliograph rate set {name} …")
+        rate, into_rate = rates[account.currency], rates[currency]
+        # Moved by nothing, the balances stand still until the end of the transaction.
+        held = await tx.one("accounts.move_main", 0, account.id)
+        assert held is not None
+        amounts = [convert(amount, rate, into_rate) for amount in (account.credit, *held)]
+        if max(map(abs, amounts)) >= LARGEST:
+            raise Refused(Reason.BAD_PARAMETERS, f"so much money cannot be told in {currency}")
+        what = f"{account.currency} to {currency}"
+        for wallet, before, after in ((MAIN, held[0], amounts[1]), (SECOND, held[1], amounts[2])):
+            for amount in (-before, after):
+                for query, entry in entry_rows(account, now_ms, EXCHANGE, amount, note=what, wallet=wallet):
+                    await tx.run(query, *entry)
+        await tx.run("accounts.exchange", currency, tariff_id, *amounts, account.id)
+        number, last = await tx.one("rates.next_exchange"), await tx.one("messages.last")
+        assert number is not None and last is not None
+        row = (number[0], account.id, last[0], account.currency, rate, currency, into_rate, now_ms)
+        await tx.run("rates.exchange", *row)
+        return _read(await _find(tx, login))
 
 
 def _check_credit(credit: int) -> None:
