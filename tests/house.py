@@ -25,6 +25,7 @@ from heliograph.services.callbacks import Callbacks
 from heliograph.services.clicks import Clicks
 from heliograph.services.desk import Desk, message_of
 from heliograph.services.dispatch import Dispatch
+from heliograph.services.histories import Histories
 from heliograph.services.inbound import Incoming
 from heliograph.services.links import Links
 from heliograph.services.quotas import Quotas
@@ -96,6 +97,7 @@ class House:
         self.incoming = Incoming(self.desk, self.spawn)
         self.callbacks = Callbacks(self.desk)
         self.statuses = Statuses(self.desk, self.spawn)
+        self.histories = Histories(self.desk, self.spawn)
         self.again: list[tuple[int, int]] = []
         self.over: list[int] = []
         self.rerouted: list[int] = []

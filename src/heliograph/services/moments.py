@@ -45,16 +45,25 @@ async def find_id(db: Database, at_ms: int) -> int:
     return found
 
 
-async def _bisect(db: Database, at_ms: int, high: int) -> int:
-    """Between the first message and ``high``, which exists and is not too old."""
+async def find_inbound(db: Database, at_ms: int) -> int:
+    """The lowest id of an incoming text received at or after a moment; one above the last id when there is none such.
+
+    Ids and times are given out together, so received_ms rises with id as far as the clock does.
+    """
+    row = await db.one("inbound.last")
+    return await _bisect(db, at_ms, (int(row[0]) if row else 0) + 1, "inbound.received")
+
+
+async def _bisect(db: Database, at_ms: int, high: int, query: str = "messages.created") -> int:
+    """Between the first row and ``high``, which is not too old or lies behind the last."""
     low = 0
     while low < high:
         middle = (low + high) // 2
-        # The first at or above the middle: some int_ids have no message.
-        row = await db.one("messages.created", middle)
+        # The first at or above the middle: some ids have no row.
+        row = await db.one(query, middle)
         if row is None or row[1] >= at_ms:
             high = middle
         else:
             low = int(row[0]) + 1
-    row = await db.one("messages.created", low)
+    row = await db.one(query, low)
     return int(row[0]) if row else low

@@ -28,7 +28,12 @@ _WRITER = {
     "lock_timeout": "10s",  # a command line beside the server may hold a row; after that the write is tried again
     "idle_in_transaction_session_timeout": "60s",  # a server that vanished must not hold its locks for hours
 }
-_READER = {"default_transaction_read_only": "on"}
+_READER = {
+    "default_transaction_read_only": "on",
+    # Accounts differ a thousand times in size: a plan that must do for all of them reads the whole table for a small one.
+    "plan_cache_mode": "force_custom_plan",
+    "max_parallel_workers_per_gather": "0",  # pages of some rows: starting a worker takes longer than reading them
+}
 
 _MARKS = """CREATE TABLE IF NOT EXISTS commit_marks (
   slot BIGINT PRIMARY KEY,

@@ -90,7 +90,7 @@ class Feed:
         """The newest lines as they are now, oldest first: as many as a page holds, so that no gap is left in it."""
         zone = self._zone()
         lines = [line_of(m, zone) for m in await histories.latest(self._desk, self._account_id, limit=MOST_LINES)]
-        lines += [line_of_inbound(i, zone) for i in await histories.latest_inbound(self._desk, limit=MOST_LINES)]
+        lines += [line_of_inbound(i, zone) for i in await histories.latest_inbound(self._desk.db, limit=MOST_LINES)]
         return sorted(lines, key=lambda line: line.key)[-MOST_LINES:]
 
     def encode(self, lines: list[Line]) -> bytes:
