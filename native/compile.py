@@ -89,6 +89,7 @@ MODULES = [
     "callbacks/dialer",
     "callbacks/hosts",
     "callbacks/payloads",
+    "callbacks/plans",
     "callbacks/sender",
     "callbacks/targets",
     "delivery/carriers/contract",

@@ -16,6 +16,7 @@ from heliograph.api.render import render, respond
 from heliograph.api.request import Answer, Reply, Request
 from heliograph.api.shapes import ERROR, Shape
 from heliograph.core.accounts import Account
+from heliograph.core.news import write_id as write_id
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.services.guard import is_within, networks_of
 
@@ -24,7 +25,6 @@ T = TypeVar("T")
 
 _NO_IDENTITY = frozenset({"login", "psw", "apikey", "fmt", "charset"})
 _WITH_ID = frozenset({3, 6, 7, 8})
-_MAX_ID = 2**31 - 1
 
 
 class Call:
@@ -170,10 +170,3 @@ class Call:
 def fingerprint(identity: str) -> int:
     """63 bits that stand for a text."""
     return int.from_bytes(blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") >> 1
-
-
-def write_id(id: str) -> int | str:
-    """A message id as it goes out: a number unless it is a text of the caller's own (spec sending 7.1)."""
-    if id.isascii() and id.isdigit() and (number := int(id)) <= _MAX_ID and str(number) == id:
-        return number
-    return id

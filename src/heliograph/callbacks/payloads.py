@@ -1,59 +1,157 @@
-"""What a customer's handler is sent about a message: a form, in windows-1251 (seed 001, "Transmitting statuses")."""
+"""What a customer's handler is sent: a form, XML or JSON (seed 001, "Transmitting statuses"; spec management 5).
 
+The form of a status is written in one go, for it is what most handlers get; everything else comes from the lists of
+core/news.py. Characters that a charset lacks are ``?`` in a form and in what is hashed.
+"""
+
+import hashlib
+import hmac
+import json
 import re
-import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from urllib.parse import quote_plus
 
+from heliograph.callbacks.plans import FORM, JSON, KOI, UTF, WINDOWS, Plan
 from heliograph.core.accounts import Account
-from heliograph.core.messages import PUBLIC_FLAGS, Kind, Message, decode_extra
+from heliograph.core.messages import PUBLIC_FLAGS, Message, decode_extra
 from heliograph.core.money import format_money
-from heliograph.core.zones import offset_min
+from heliograph.core.news import (
+    Fields,
+    Incoming,
+    extra_fields,
+    incoming_fields,
+    status_fields,
+    write_comment,
+    write_stamp,
+)
 from heliograph.services.callbacks import Callback
 
-CONTENT_TYPE = b"application/x-www-form-urlencoded; charset=windows-1251"
-CHARSET = "windows-1251"  # the handler's default
-HLR_FIELDS = ("imsi", "msc", "mcc", "mnc", "cn", "net", "rcn", "rnet")
+
+def render(plan: Plan, callback: Callback, message: Message, account: Account) -> bytes:
+    """The body that tells of one status."""
+    if plan.fmt == FORM:
+        body = _form(plan.charset, callback, message, account.settings.tz)
+        if plan.echoes:
+            body += _echo_form(plan, f"{message.id}:{message.phone}:{callback.status}")
+        return body.encode("ascii")
+    fields = status_fields(message, callback.status, callback.err, callback.at_ms, account.settings.tz)
+    return _write(plan, fields, f"{message.id}:{message.phone}:{callback.status}")
 
 
-def render(callback: Callback, message: Message, account: Account) -> bytes:
-    """The body of one status: ``err`` only when not zero, ``time`` in the account's zone, the HLR fields where they are."""
-    at_ms = callback.at_ms
-    stamp = _stamp(at_ms // 1000, account.settings.tz)
+def render_incoming(plan: Plan, incoming: Incoming) -> bytes:
+    """The body that tells of an incoming text or call."""
+    fields = incoming_fields(incoming)
+    if incoming.call:
+        hashed = f"{incoming.phone}:{incoming.received_ms // 1000}"
+    else:
+        hashed = f"{incoming.phone}:{incoming.text}:{incoming.to_phone}"
+    if plan.fmt == FORM:
+        escape = _ESCAPES[plan.charset]
+        body = "&".join([f"{name}={escape(str(value))}" for name, value in fields])
+        return (body + _echo_form(plan, hashed)).encode("ascii")
+    return _write(plan, fields, hashed)
+
+
+def sign(body: bytes, keys: Sequence[str], at_s: int) -> bytes:
+    """The value of X-Heliograph-Signature: ``t=<seconds>,v1=<hex>`` with the HMAC-SHA-256 of ``<t>.<body>`` for each key."""
+    signed = b"%d.%b" % (at_s, body)
+    marks = [f"v1={hmac.new(key.encode(), signed, hashlib.sha256).hexdigest()}" for key in keys]
+    return f"t={at_s},{','.join(marks)}".encode("ascii")
+
+
+def _form(charset: str, callback: Callback, message: Message, zone: str) -> str:
+    """``core.news.status_fields`` as a form."""
+    at_s = callback.at_ms // 1000
+    escape = _ESCAPES[charset]
+    start = f"id={escape(message.id)}&phone={escape(message.phone)}&status={callback.status}"
+    start = f"{start}&time={_stamp(at_s, zone)}&ts={at_s}"
+    if callback.err:
+        start = f"{start}&err={callback.err}"
+    main = f"&cnt={message.parts}&type={message.kind}&cost={format_money(message.cost)}"
+    main = f"{main}&flag={message.flags & PUBLIC_FLAGS}&sender={escape(message.sender)}"
+    if not message.extra:
+        return f"{start}{main}&cmt={escape(message.comment)}" if message.comment else start + main
+    extra = decode_extra(message.extra)
+    comment = write_comment(message.comment, extra)
     parts = [
-        f"id={_escape(message.id)}&phone={_escape(message.phone)}&status={callback.status}&time={stamp}&ts={at_ms // 1000}",
-        f"&err={callback.err}" if callback.err else "",
-        f"&cnt={message.parts}&type={message.kind}&cost={format_money(message.cost)}&flag={message.flags & PUBLIC_FLAGS}",
-        f"&sender={_escape(message.sender)}",
-        f"&cmt={_escape(message.comment)}" if message.comment else "",
+        start,
+        f"&syserr={extra.syserr}" if extra.syserr else "",
+        main,
+        f"&dtmf={escape(extra.dtmf)}" if extra.dtmf else "",
+        f"&cmt={escape(comment)}" if comment else "",
     ]
-    if message.kind == Kind.HLR and message.extra:
-        found = decode_extra(message.extra).hlr or {}
-        parts.extend(f"&{name}={_escape(found[name])}" for name in HLR_FIELDS if name in found)
-    return "".join(parts).encode("ascii")
+    parts.extend([f"&{name}={escape(str(value))}" for name, value in extra_fields(message, extra)])
+    return "".join(parts)
+
+
+def _echo_form(plan: Plan, hashed: str) -> str:
+    escape = _ESCAPES[plan.charset]
+    pairs = [f"&{escape(echo.name)}={escape(plan.answer_echo(echo, hashed))}" for echo in plan.echoes]
+    return "".join(pairs)
+
+
+def _write(plan: Plan, fields: Fields, hashed: str) -> bytes:
+    if plan.fmt == JSON:
+        found: dict[str, int | str] = dict(fields)
+        for echo in plan.echoes:
+            found[echo.name] = plan.answer_echo(echo, hashed)
+        # ASCII with escapes: it reads the same in every charset.
+        return json.dumps(found).encode("ascii")
+    pieces = [f"<{name}>{_escape_xml(str(value))}</{name}>" for name, value in fields]
+    for echo in plan.echoes:
+        value = _escape_xml(plan.answer_echo(echo, hashed))
+        pieces.append(f"<{echo.element}>{value}</{echo.element}>")
+    text = f'<?xml version="1.0" encoding="{plan.charset}"?><result>{"".join(pieces)}</result>'
+    return text.encode(plan.charset, "xmlcharrefreplace")
 
 
 @lru_cache(maxsize=4096)
 def _stamp(at_s: int, zone: str) -> str:
-    """DD.MM.YY hh:mm:ss, escaped; many messages end in one second."""
-    t = time.gmtime(at_s + offset_min(zone, at_s * 1000) * 60)
-    return f"{t.tm_mday:02d}.{t.tm_mon:02d}.{t.tm_year % 100:02d}+{t.tm_hour:02d}%3A{t.tm_min:02d}%3A{t.tm_sec:02d}"
+    """The time, escaped; many messages end in one second."""
+    return write_stamp(at_s, zone).replace(":", "%3A").replace(" ", "+")
 
 
 _ESCAPED = re.compile(r"[^A-Za-z0-9_.~-]+")
+# Characters that XML 1.0 cannot hold even when escaped (section 2.2).
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
-def _escape(text: str) -> str:
+def _escape_xml(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _NOT_XML.sub(" ", text).replace("\r", "&#13;")
+
+
+def _escape_windows(text: str) -> str:
     """A value of the form; most are letters and digits with few signs between, which quote_plus is slow at."""
     if text.isascii() and text.isalnum():
         return text
-    return _ESCAPED.sub(_quote, text)
+    return _ESCAPED.sub(_quote_windows, text)
 
 
-def _quote(found: re.Match[str]) -> str:
-    return _quote_signs(found[0])
+def _escape_utf(text: str) -> str:
+    return text if text.isascii() and text.isalnum() else _ESCAPED.sub(_quote_utf, text)
+
+
+def _escape_koi(text: str) -> str:
+    return text if text.isascii() and text.isalnum() else _ESCAPED.sub(_quote_koi, text)
+
+
+def _quote_windows(found: re.Match[str]) -> str:
+    return _quote_signs(found[0], WINDOWS)
+
+
+def _quote_utf(found: re.Match[str]) -> str:
+    return _quote_signs(found[0], UTF)
+
+
+def _quote_koi(found: re.Match[str]) -> str:
+    return _quote_signs(found[0], KOI)
 
 
 @lru_cache(maxsize=4096)
-def _quote_signs(signs: str) -> str:
-    return quote_plus(signs, encoding=CHARSET, errors="replace")
+def _quote_signs(signs: str, charset: str) -> str:
+    return quote_plus(signs, encoding=charset, errors="replace")
+
+
+_ESCAPES: dict[str, Callable[[str], str]] = {WINDOWS: _escape_windows, UTF: _escape_utf, KOI: _escape_koi}

@@ -8,11 +8,12 @@ from typing import Any
 
 from heliograph.callbacks.client import Answer, Client
 from heliograph.callbacks.hosts import Hosts
-from heliograph.callbacks.payloads import CONTENT_TYPE, render
-from heliograph.callbacks.targets import BadTarget, Origin, Target, parse_target
+from heliograph.callbacks.payloads import render, render_incoming, sign
+from heliograph.callbacks.plans import Plan, parse_plan
+from heliograph.callbacks.targets import BadTarget, Origin
 from heliograph.core.accounts import Account
-from heliograph.core.messages import Message
 from heliograph.services.callbacks import Callback, Callbacks, callback_of
+from heliograph.store.database import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,10 @@ MOST_PER_HOST = 2_000
 FEW = 10  # rows held for a host that is only probed: its backlog must not take the room of those that answer
 PAGE = 1_000
 TICK_S = 1.0
+IDLE_PAGE_S = (
+    0.02  # after a page of which memory could take nothing: walking over a large backlog must not fill a processor
+)
+MOST_STALLED = 50_000
 FAR_MS = 2**62
 OK = frozenset({200, 404})  # 404 counts as told, too (seed 001)
 
@@ -36,13 +41,16 @@ class Sender:
         self._clock_ms = clock_ms
         self._most_held = most_held
         self._hosts = Hosts()
-        self._waiting: OrderedDict[Any, deque[tuple[Callback, Target]]] = OrderedDict()
+        self._waiting: OrderedDict[Any, deque[tuple[Callback, Plan]]] = OrderedDict()
         self._held: set[int] = set()
         # Rows that left memory while a page was being read: the page may show them as they were.
         self._settled: set[int] = set()
-        self._busy: dict[int, deque[tuple[Callback, Target]]] = {}
-        # Messages of which older news is to be told again later, with its id: what is newer waits behind it.
+        self._busy: dict[int, deque[tuple[Callback, Plan]]] = {}
+        # Messages of which older news is to be told again later, with its id: what is newer waits behind it. While the table
+        # may hold more such news than is here (after a start, after a change from outside) it is asked about each message.
         self._stalled: dict[int, int] = {}
+        self._unsure = True
+        self._mark = ""
         # Hosts of which rows are only in the table: newer ones wait there too, so that none overtakes them. And those that
         # the present walk over the table has found so.
         self._behind: set[Origin] = set()
@@ -50,6 +58,7 @@ class Sender:
         self._wake_ms = FAR_MS
         self._more = True
         self._after = 0
+        self._once_more = False  # rows that the present walk has passed are wanted
         self._reading = False
         self._pumping = False
         self._fetching: set[asyncio.Task[None]] = set()
@@ -83,19 +92,20 @@ class Sender:
             self._callbacks.drop(callback, "the account wants no callbacks", now_ms)
             return True
         try:
-            target = parse_target(account.settings.callback_url)
+            plan = parse_plan(account.settings.callback_url)
         except BadTarget as error:
             self._callbacks.drop(callback, f"bad callback address: {error}", now_ms)
             return True
-        queue = self._waiting.get(target.origin)
-        most = FEW if self._hosts.is_limited(target.origin) else MOST_PER_HOST
+        origin = plan.target.origin
+        queue = self._waiting.get(origin)
+        most = FEW if self._hosts.is_limited(origin) else MOST_PER_HOST
         full = len(self._held) >= self._most_held or (queue is not None and len(queue) >= most)
-        if full or (live and target.origin in self._behind):
-            self._leave(target.origin)
+        if full or (live and origin in self._behind):
+            self._leave(origin)
             return False
         if queue is None:
-            queue = self._waiting[target.origin] = deque()
-        queue.append((callback, target))
+            queue = self._waiting[origin] = deque()
+        queue.append((callback, plan))
         self._held.add(callback.id)
         return True
 
@@ -119,7 +129,7 @@ class Sender:
         now_ms = self._clock_ms()
         for origin in list(self._waiting):
             queue = self._waiting[origin]
-            while queue and self._hosts.may_send(origin, now_ms) and self._client.room(queue[0][1]) > 0:
+            while queue and self._hosts.may_send(origin, now_ms) and self._client.room(queue[0][1].target) > 0:
                 self._begin(*queue.popleft(), now_ms)
             if not queue:
                 del self._waiting[origin]
@@ -129,55 +139,88 @@ class Sender:
             self._reading = True
             self._spawn(self._read())
 
-    def _begin(self, callback: Callback, target: Target, now_ms: int) -> None:
+    def _begin(self, callback: Callback, plan: Plan, now_ms: int) -> None:
         """Send one row, unless another of the same message is under way."""
         if callback.int_id in self._busy:
-            self._busy[callback.int_id].append((callback, target))
+            self._busy[callback.int_id].append((callback, plan))
             return
         self._busy[callback.int_id] = deque()
-        self._hosts.sent(target.origin, now_ms)
+        self._hosts.sent(plan.target.origin, now_ms)
         account, message = self._callbacks.find_account(callback), self._callbacks.find(callback)
-        if account is not None and message is not None:
-            self._post(callback, target, message, account)
+        if account is not None and message is not None and not self._unsure:
+            self._post(callback, plan, render(plan, callback, message, account), account)
         else:
-            self._spawn(self._fetch(callback, target))
+            self._spawn(self._fetch(callback, plan))
 
-    async def _fetch(self, callback: Callback, target: Target) -> None:
+    async def _fetch(self, callback: Callback, plan: Plan) -> None:
+        """Send one row of which something must be asked from the store."""
         account = self._callbacks.find_account(callback)
         try:
-            message = await self._callbacks.fetch(callback)
+            older_id = await self._callbacks.find_older(callback) if self._unsure else None
+            body = await self._write(callback, plan, account) if older_id is None and account is not None else b""
         except Exception:
             log.exception("callback_fetch_failed")
-            self._held.discard(callback.id)
-            self._ended(callback, target, answered=True)
-            self._more = True
+            self._put_back(callback, plan)
             return
-        if account is None or message is None:
+        if older_id is not None:
+            self._stall(callback.int_id, older_id)
+            self._put_back(callback, plan, more=False)
+        elif account is None or not body:
             self._callbacks.drop(callback, "its message or account is gone", self._clock_ms())
-            self._held.discard(callback.id)
-            self._ended(callback, target, answered=True)
-        elif self._client.room(target) > 0:
-            self._post(callback, target, message, account)
+            self._unstall(callback)
+            self._put_back(callback, plan, more=False)
+        elif self._client.room(plan.target) > 0:
+            self._post(callback, plan, body, account)
         else:
-            self._held.discard(callback.id)
-            self._ended(callback, target, answered=True)
-            self._more = True
+            self._put_back(callback, plan)
 
-    def _post(self, callback: Callback, target: Target, message: Message, account: Account) -> None:
-        body = render(callback, message, account)
-        headers = ((b"X-Heliograph-Event", b"%d" % callback.id),)
-        self._client.post(target, body, CONTENT_TYPE, self._answered, (callback, target), headers)
+    async def _write(self, callback: Callback, plan: Plan, account: Account) -> bytes:
+        """The body; empty when what it is about is gone."""
+        if callback.int_id < 0:
+            incoming = await self._callbacks.fetch_incoming(callback)
+            return b"" if incoming is None else render_incoming(plan, incoming)
+        message = await self._callbacks.fetch(callback)
+        return b"" if message is None else render(plan, callback, message, account)
 
-    def _answered(self, answer: Answer, context: tuple[Callback, Target]) -> None:
-        callback, target = context
+    def _put_back(self, callback: Callback, plan: Plan, more: bool = True) -> None:
+        """It was not sent: memory lets go of it, and with ``more`` the table is read again."""
+        self._held.discard(callback.id)
+        if more:
+            self._read_again()
+        self._ended(callback, plan, answered=True)
+
+    def _post(self, callback: Callback, plan: Plan, body: bytes, account: Account) -> None:
+        headers: tuple[tuple[bytes, bytes], ...] = ((b"X-Heliograph-Event", b"%d" % callback.id),)
+        keys = self._callbacks.keys_of(account)
+        if keys:
+            headers = (*headers, (b"X-Heliograph-Signature", sign(body, keys, self._clock_ms() // 1000)))
+        self._client.post(plan.target, body, plan.content_type, self._answered, (callback, plan), headers)
+
+    def _answered(self, answer: Answer, context: tuple[Callback, Plan]) -> None:
+        callback, plan = context
         now_ms = self._clock_ms()
         ok = answer.status in OK
         detail = f"{answer.status or answer.error} in {answer.took_ms} ms"
         still_open = self._callbacks.record(callback, ok, detail, now_ms, lambda: self._let_go(callback))
         if still_open is not None:
-            self._stalled[callback.int_id] = callback.id
+            self._stall(callback.int_id, callback.id)
             self._next_due(still_open.due_ms)
-        self._ended(callback, target, answered=answer.status != 0)
+        else:
+            self._unstall(callback)
+        self._ended(callback, plan, answered=answer.status != 0)
+
+    def _stall(self, int_id: int, id_: int) -> None:
+        """What is newer of this message waits; beyond so many the table alone remembers it."""
+        if len(self._stalled) < MOST_STALLED or int_id in self._stalled:
+            self._stalled[int_id] = id_
+        else:
+            self._unsure = True
+
+    def _unstall(self, callback: Callback) -> None:
+        """It is over: what waits behind it in the table may be told."""
+        if self._stalled.get(callback.int_id) == callback.id:
+            del self._stalled[callback.int_id]
+            self._read_again()
 
     def _let_go(self, callback: Callback) -> None:
         """What became of it is on disk: from now on the table tells the truth about it."""
@@ -185,15 +228,16 @@ class Sender:
         if self._reading:
             self._settled.add(callback.id)
 
-    def _ended(self, callback: Callback, target: Target, answered: bool) -> None:
-        self._hosts.ended(target.origin, answered, self._clock_ms())
-        if not answered and self._hosts.is_limited(target.origin):
-            self._trim(target.origin)
+    def _ended(self, callback: Callback, plan: Plan, answered: bool) -> None:
+        origin = plan.target.origin
+        self._hosts.ended(origin, answered, self._clock_ms())
+        if not answered and self._hosts.is_limited(origin):
+            self._trim(origin)
         behind = self._busy.pop(callback.int_id)
         if behind and callback.int_id in self._stalled:
             self._held.difference_update(newer.id for newer, _ in behind)
         elif behind:
-            queue = self._waiting.setdefault(target.origin, deque())
+            queue = self._waiting.setdefault(origin, deque())
             queue.extendleft(reversed(behind))
         self._pump_soon()
 
@@ -215,8 +259,13 @@ class Sender:
     def look(self) -> None:
         """Look at the table: a later time has come, or a large request has become valid."""
         self._wake_ms = FAR_MS
-        self._more = True
+        self._read_again()
         self._pump_soon()
+
+    def _read_again(self) -> None:
+        """Read the table, from its beginning when a walk over it is under way."""
+        self._more = True
+        self._once_more = self._once_more or self._reading or self._after > 0
 
     async def _read(self) -> None:
         """Walk over the due rows that memory does not hold; a host that is full is passed over."""
@@ -226,23 +275,28 @@ class Sender:
             now_ms = self._clock_ms()
             if not self._after:
                 self._passed_over.clear()
+                # -1: any time. When nothing waits for its repeat there is no doubt about any message.
+                self._unsure = self._unsure and await self._callbacks.next_due(-1) is not None
             rows = await self._callbacks.read_due(now_ms, self._after, PAGE)
+            held = len(self._held)
             for callback in rows:
                 if callback.id not in self._settled:
                     self._take(callback, live=False)
                 self._after = callback.id
             if len(rows) == PAGE:
                 self._more = True
+                if len(self._held) == held:
+                    await asyncio.sleep(IDLE_PAGE_S)
             else:
                 self._after = 0
                 self._behind = set(self._passed_over)
-                if self._behind:
+                if self._once_more:
+                    self._once_more, self._more = False, True
+                elif self._behind:
                     await asyncio.sleep(TICK_S)
                     self._more = True
                 else:
-                    due_ms = await self._callbacks.next_due(now_ms)
-                    if due_ms is not None:
-                        self._next_due(due_ms)
+                    await self._end_walk(now_ms)
         except Exception:
             log.exception("callbacks_read_failed")
             self._more = True
@@ -251,12 +305,42 @@ class Sender:
             self._reading = False
             self._pump_soon()
 
+    async def _end_walk(self, now_ms: int) -> None:
+        """The whole table was seen, and memory holds all of it that is due."""
+        due_ms = await self._callbacks.next_due(now_ms)
+        if due_ms is not None:
+            self._next_due(due_ms)
+            return
+        # Nothing is left for later but what memory knows of: all that is stalled is held, or was taken away from outside.
+        self._unsure = False
+        self._stalled = {int_id: id_ for int_id, id_ in self._stalled.items() if id_ in self._held}
+
     async def run(self) -> None:
-        """The clock of the loop: paused hosts are probed again."""
+        """The clock of the loop: paused hosts are probed again, and changes of the command line are seen."""
         while not self._stopping:
             await asyncio.sleep(TICK_S)
             self._hosts.expire(self._clock_ms())
+            await self._see_mark()
             self._pump_soon()
+
+    async def _see_mark(self) -> None:
+        try:
+            mark = await self._callbacks.mark()
+        except StoreError:
+            return  # it is away, and the refresh of the facts says so
+        if mark != self._mark:
+            self._mark = mark
+            self.reconsider()
+
+    def reconsider(self) -> None:
+        """Somebody else has changed the table: what waits in memory is let go of and read anew; what is under way ends."""
+        for queue in self._waiting.values():
+            self._held.difference_update(callback.id for callback, _ in queue)
+        self._waiting.clear()
+        self._stalled.clear()
+        self._unsure = True
+        self._after = 0
+        self.look()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)

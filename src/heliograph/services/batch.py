@@ -40,12 +40,14 @@ ORDER = (
     "orphans.remove",
     "callbacks.add",
     "callbacks.stage",
+    "feed.add",
     "callbacks.later",
     "callbacks.remove",
     "inbound.add",
     "staged.end",
 )
 CHARGE = "purses.charge"
+FEED = "feed.add"
 # Counters: rows that agree in so many first columns become one, the other columns added up.
 COUNTERS = {"statistics.add": 4, "clicks.add": 2}
 # How long changes that nobody waits for look for company. A commit costs a disk some 0.1 to 1 ms, and under load there
@@ -166,6 +168,7 @@ class Batch:
         self._urgent = False  # somebody waits for what is filling
         self._lingering: asyncio.TimerHandle | None = None
         self._idle: list[asyncio.Future[None]] = []
+        self.last_fed = 0
         self.commits = 0
         self.changes = 0
         self.failed = 0
@@ -221,10 +224,20 @@ class Batch:
         self._committing = changes
         self._began_s = time.perf_counter()
         try:
-            self._steps = assemble(changes)
+            self._steps = self._number(assemble(changes))
             self._db.write(self._steps, self._ended)
         except StoreError as error:  # a closed store: nothing can be kept any more
             self._ended(None, error)
+
+    def _number(self, steps: list[Step]) -> list[Step]:
+        """Put numbers before the rows of news to be fetched, in the order of their commits: whoever has fetched up to a
+        number has missed nothing below it, whatever is committed later."""
+        for index, step in enumerate(steps):
+            if step.query == FEED:
+                first = self.last_fed + 1
+                self.last_fed += len(step.rows)
+                steps[index] = Step(FEED, [(first + number, *row) for number, row in enumerate(step.rows)])
+        return steps
 
     def _ended(self, results: list[list[Row]] | None, error: Exception | None) -> None:
         changes, self._committing = self._committing, []

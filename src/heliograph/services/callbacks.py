@@ -5,8 +5,10 @@ from collections.abc import Callable
 
 from heliograph.core.accounts import Account
 from heliograph.core.messages import Message
+from heliograph.core.news import Incoming
 from heliograph.services.batch import Change
 from heliograph.services.desk import Desk, Row, message_of
+from heliograph.services.news import incoming_of
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +16,8 @@ RETRY_S = 1.0  # the pause before the store is asked again to note what became o
 
 
 class Callback:
-    """One row of news; ``id`` stays the same on every repeat."""
+    """One row of news; ``id`` stays the same on every repeat. ``int_id`` is a message's, or below zero that of an
+    incoming record."""
 
     __slots__ = ("account_id", "at_ms", "due_ms", "err", "id", "int_id", "status", "tries")
 
@@ -69,7 +72,14 @@ class Callbacks:
     def find_account(self, callback: Callback) -> Account | None:
         """Whose news it is; None when the account is gone or wants no callbacks any more."""
         account = self._desk.snapshots.current.accounts.get(callback.account_id)
-        return account if account is not None and account.settings.callback_url else None
+        if account is None or not account.settings.callback_url:
+            return None
+        settings = account.settings
+        return account if (settings.callback_statuses if callback.int_id > 0 else settings.callback_incoming) else None
+
+    def keys_of(self, account: Account) -> tuple[str, ...]:
+        """The keys that sign what the account is told; none when it asked for no signature."""
+        return self._desk.snapshots.current.callback_keys.get(account.id, ())
 
     def find(self, callback: Callback) -> Message | None:
         """The message from memory."""
@@ -83,32 +93,50 @@ class Callbacks:
             message = message_of(row) if row else None
         return message
 
+    async def fetch_incoming(self, callback: Callback) -> Incoming | None:
+        """The incoming text or call from the store."""
+        row = await self._desk.db.one("callbacks.incoming", -callback.int_id)
+        return incoming_of(row) if row else None
+
+    async def find_older(self, callback: Callback) -> int | None:
+        """The id of older news of the same message, if there is such that is to be told again."""
+        row = await self._desk.db.one("callbacks.older", callback.int_id, callback.id)
+        return row[0] if row else None
+
+    async def mark(self) -> str:
+        """What changes when the command line has changed the table."""
+        row = await self._desk.db.one("callbacks.mark")
+        return str(row[0]) if row else ""
+
     def record(
         self, callback: Callback, ok: bool, detail: str, now_ms: int, stored: Callable[[], None] = _nobody
     ) -> Callback | None:
         """Write what an attempt gave: the row removed, or its next time. Returns the row that is still open;
         ``stored()`` is called when it is on disk: until then the table shows the row as it was."""
-        event = ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", detail))
         if ok:
             self.told += 1
-            self._write([("callbacks.remove", (callback.id,)), event], stored)
+            self._write([("callbacks.remove", (callback.id,)), self._event(callback, detail, now_ms)], stored)
             return None
         self.failed += 1
         callback.tries += 1
         if callback.tries >= self._attempts:
             self.given_up += 1
             given_up = f"{detail}; given up after {callback.tries} attempts"
-            event = ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", given_up))
-            self._write([("callbacks.remove", (callback.id,)), event], stored)
+            self._write([("callbacks.remove", (callback.id,)), self._event(callback, given_up, now_ms)], stored)
             return None
         callback.due_ms = now_ms + self._retry_ms
-        self._write([("callbacks.later", (callback.due_ms, callback.tries, callback.id)), event], stored)
+        later = ("callbacks.later", (callback.due_ms, callback.tries, callback.id))
+        self._write([later, self._event(callback, detail, now_ms)], stored)
         return callback
+
+    def _event(self, callback: Callback, detail: str, now_ms: int) -> tuple[str, Row]:
+        """A line of the story; event id and status let it be told again (services/replays.py)."""
+        told = f"status {callback.status}, event {callback.id}: {detail}"
+        return ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", told))
 
     def drop(self, callback: Callback, why: str, now_ms: int) -> None:
         """Remove news that nobody wants: its account or its message is gone."""
-        event = ("events.add", (callback.int_id, self._desk.stamp(now_ms), "callback", why))
-        self._write([("callbacks.remove", (callback.id,)), event])
+        self._write([("callbacks.remove", (callback.id,)), self._event(callback, f"not told: {why}", now_ms)])
 
     def _write(self, rows: list[tuple[str, Row]], stored: Callable[[], None] = _nobody) -> None:
         def done(error: Exception | None) -> None:

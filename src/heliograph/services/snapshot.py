@@ -30,7 +30,8 @@ class PasswordRow(msgspec.Struct, frozen=True):
 
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything a request may ask about without a query. ``blacklist`` maps a number to {account or 0: type}; ``rates``
-    and ``exchanges`` (an account's, oldest first) are those of core/rates.py."""
+    and ``exchanges`` (an account's, oldest first) are those of core/rates.py; ``callback_keys`` sign what an account is told, the newest
+    first."""
 
     version: int
     accounts: Mapping[int, Account]
@@ -45,6 +46,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     plan: Plan
     rates: Mapping[str, int] = {}
     exchanges: Mapping[int, tuple[Exchange, ...]] = {}
+    callback_keys: Mapping[int, tuple[str, ...]] = {}
 
     def tariff_of(self, account: Account) -> Tariff | None:
         """The price list of an account, None when it has none."""
@@ -89,6 +91,7 @@ class Snapshots:
             carriers=carriers,
             routes=RouteIndex(await self._load_routes(carriers)),
             plan=await self._load_plan(),
+            callback_keys=await self._load_callback_keys(),
             rates=dict(await self._db.all("snapshot.rates")),
             exchanges=await self._load_exchanges(),  # after the accounts: none with a new currency lacks its exchange
         )
@@ -123,6 +126,14 @@ class Snapshots:
         for account_id, *row in await self._db.all("snapshot.exchanges"):
             found[account_id] = (*found.get(account_id, ()), Exchange(*row))
         return found
+
+    async def _load_callback_keys(self) -> dict[int, tuple[str, ...]]:
+        keys = {}
+        for account_id, sealed in await self._db.all("snapshot.callback_keys"):
+            text = self._decrypt(sealed)
+            if text:
+                keys[account_id] = tuple(msgspec.json.decode(text, type=list[str]))
+        return keys
 
     async def _load_passwords(self) -> dict[int, tuple[PasswordRow, ...]]:
         rows: dict[int, tuple[PasswordRow, ...]] = {}

@@ -55,13 +55,21 @@ CREATE TABLE waits (
     PRIMARY KEY (phone, to_phone)
 ) WITHOUT ROWID;
 
--- News kept for customers who fetch it (/api/v1/events), in the order of its ids.
+-- News kept for customers who fetch it (/api/v1/events). seq rises in the order of commits, so nothing appears behind a
+-- reader's back; id is the event's, the same as in its callback.
 CREATE TABLE feed (
     account_id INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
     id INTEGER NOT NULL,
     int_id INTEGER NOT NULL,
     status INTEGER NOT NULL,
     err INTEGER NOT NULL,
     at_ms INTEGER NOT NULL,
-    PRIMARY KEY (account_id, id)
+    PRIMARY KEY (account_id, seq)
 ) WITHOUT ROWID;
+
+-- Keys by which callbacks are signed: a JSON list, encrypted with the key file as a whole.
+ALTER TABLE accounts ADD COLUMN callback_keys TEXT NOT NULL DEFAULT '';
+
+-- Is there older news of a message that is to be told again? Only repeats are in it.
+CREATE INDEX callbacks_message ON callbacks (int_id) WHERE tries > 0;

@@ -23,6 +23,19 @@ ORDER BY c.id LIMIT ?
 -- name: next_due
 SELECT min(due_ms) FROM callbacks WHERE due_ms > ? AND tries > 0
 
+-- Older news of the same message that is to be told again: what is newer waits for it.
+-- name: older
+SELECT id FROM callbacks WHERE int_id = ? AND tries > 0 AND id < ? ORDER BY id LIMIT 1
+
+-- An incoming text or call, and the account's id of the message it answers.
+-- name: incoming
+SELECT i.id, i.phone, i.to_phone, i.text, i.sent_ms, i.received_ms, i.extra, coalesce(m.id, '')
+FROM inbound i LEFT JOIN messages m ON m.int_id = i.int_id WHERE i.id = ?
+
+-- Raised by the command line: a running sender reads the table anew (services/replays.py).
+-- name: mark
+SELECT value FROM facts WHERE name = 'callbacks'
+
 -- name: last
 SELECT coalesce(max(id), 0) FROM callbacks
 

@@ -6,6 +6,9 @@ SELECT value FROM facts WHERE name = 'version'
 -- name: accounts
 SELECT id, login, currency, credit, tariff_id, settings FROM accounts ORDER BY id
 
+-- name: callback_keys
+SELECT id, callback_keys FROM accounts WHERE callback_keys <> ''
+
 -- name: last_ids
 SELECT id, last_id FROM accounts
 
