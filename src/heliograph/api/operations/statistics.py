@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from heliograph.services.statistics import Total
-
 from heliograph.api.call import Call
 from heliograph.api.inputs import Flag, Parameter
 from heliograph.api.operation import Operation, Pace
@@ -14,6 +12,7 @@ from heliograph.core.days import next_day, read_day, start_of_day
 from heliograph.core.money import format_money
 from heliograph.core.reasons import Reason, Refused
 from heliograph.services.entries import QUARTER_MS
+from heliograph.services.statistics import Total
 
 START = Parameter("start", "First day of the period, in the account's time zone", form="dd.mm.yyyy", required=True)
 END = Parameter("end", "Last day of the period, whole", form="dd.mm.yyyy", default="up to now")
