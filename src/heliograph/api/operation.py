@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
-from heliograph.services.statistics import Total
 
 from heliograph.api.inputs import Parameter
 from heliograph.api.shapes import Shape
@@ -18,6 +17,7 @@ from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
+from heliograph.services.statistics import Total
 
 if TYPE_CHECKING:
     from heliograph.api.call import Call
@@ -135,7 +135,7 @@ class Exports(Protocol):
     def add(self, wanted: Wanted, name: str, now_ms: int, done: Callable[[Task | Refusal], None], /) -> None:
         """Makes a task."""
 
-    def list(
+    def tasks(
         self, account_id: int, after_id: int, count: int, done: Callable[[list[Task] | Refusal], None], /
     ) -> None:
         """The first ``count`` tasks of an account with higher ids than ``after_id``."""
@@ -143,7 +143,7 @@ class Exports(Protocol):
     def find(self, account_id: int, id: int, done: Callable[[Task | Refusal], None], /) -> None:
         """One task of an account."""
 
-    def cancel(self, account_id: int, id: int, now_ms: int, done: Callable[[None | Refusal], None], /) -> None:
+    def cancel(self, account_id: int, id: int, now_ms: int, done: Callable[[Refusal | None], None], /) -> None:
         """Cancels a task; the file of one that is done goes."""
 
     def open(self, account_id: int, id: int, file: str, done: Callable[[Opened | Refusal], None], /) -> None:

@@ -17,6 +17,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "route": ("route", "route", "Which carrier takes which messages."),
     "ranges": ("ranges", "ranges", "Number ranges of operators and regions."),
     "ledger": ("ledger", "ledger", "Prove that the money is right."),
+    "export": ("export", "export", "The messages of an account in a file: CSV or a spreadsheet."),
+    "task": ("task", "task", "Deferred tasks: exports that the server writes."),
     "queue": ("queue", "queue", "What waits, for how long, and why."),
     "trace": ("trace", "trace", "The whole story of a message."),
     "drill": ("drill", "drill", "Kill the server under load and count what is lost."),

@@ -10,7 +10,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import msgspec
@@ -30,7 +30,7 @@ TRIES = 5  # of a process that ended without getting any further
 PAUSE_S = 1.0
 
 
-async def run_job(job: Job) -> AsyncIterator[News]:
+async def run_job(job: Job) -> AsyncGenerator[News, None]:
     """Build a file in a process of its own, and what it tells. It ends with ``done``, ``failed``, or when the process was
     killed without a word; closing the iterator ends the process."""
     process = await asyncio.create_subprocess_exec(
@@ -167,7 +167,7 @@ class Builder:
         """Run the process until it ends and write down how far it is; the last news, None when the task was cancelled."""
         job = Job(database=self._database, folder=str(self._folder), file=task.file, wanted=task.wanted, place=place)
         last, written_s = News(place=place), time.monotonic()
-        async with contextlib.aclosing(run_job(job)) as told:  # type: ignore[type-var]
+        async with contextlib.aclosing(run_job(job)) as told:
             async for news in told:
                 last = news
                 if time.monotonic() - written_s >= TOLD_S and not news.done and not news.failed:
