@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "export": ("export", "export", "The messages of an account in a file: CSV or a spreadsheet."),
     "task": ("task", "task", "Deferred tasks: exports that the server writes."),
     "queue": ("queue", "queue", "What waits, for how long, and why."),
+    "link": ("link", "link", "Short links, their clicks, and whose they are."),
     "trace": ("trace", "trace", "The whole story of a message."),
     "drill": ("drill", "drill", "Kill the server under load and count what is lost."),
     "simulate": ("simulate", "simulate", "A carrier to test with."),

@@ -1,6 +1,7 @@
 """Short links of accounts: made before a submission is decided, found again, counted (spec sending 4.4, seed 000 tinyurls)."""
 
 import asyncio
+import json
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
@@ -35,6 +36,15 @@ class Line(msgspec.Struct, frozen=True):
     short: str
     clicks: int
     created_ms: int
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Whose a code is: the account, its link, and the message of a recipient's own code (0: of none)."""
+
+    login: str
+    id: int
+    url: str
+    int_id: int
 
 
 class _Wanted:
@@ -246,6 +256,17 @@ async def list_all(
     """Links of an account with an id below ``before``, newest first."""
     rows = await db.all("links.page", account_id, before, limit)
     return [Line(id_, url, base + codes.write(id_), int(clicks), at_ms) for id_, url, at_ms, clicks in rows]
+
+
+async def find_owner(db: Database, codes: Codes, short: str) -> Owner:
+    """Whose a short link (or only its code) is; Refused(NOT_FOUND)."""
+    id_ = codes.read(short.rstrip("/").rpartition("/")[2])
+    rows = await db.all("links.targets", json.dumps([id_])) if id_ is not None else []
+    if not rows:
+        raise Refused(Reason.NOT_FOUND, f"{short!r} is no short link of this installation")
+    link = await db.one("links.get", rows[0][1])
+    account = await db.one("traces.account", link[1]) if link is not None else None
+    return Owner(account[0] if account is not None else "(gone)", rows[0][1], rows[0][2], rows[0][3])
 
 
 class _Links:

@@ -55,17 +55,24 @@ class Submitting:
 
     def accept(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Answer], None]) -> None:
         """Take a submission; ``done`` is called once, after the commit or with the refusal. Never raises."""
-        if (submission.shorten or account.settings.short_links) and self.links is not None:
-
-            def shortened(result: Submission | Refusal) -> None:
-                if isinstance(result, Refusal):
-                    done(result)
-                else:
-                    self._take(account, result, now_ms, done)
-
-            self.links.shorten(account, submission, now_ms, shortened)
+        if submission.shorten or account.settings.short_links:
+            self._shorten(account, submission, now_ms, done)
         else:
             self._take(account, submission, now_ms, done)
+
+    def _shorten(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Answer], None]) -> None:
+        """Short links first, for price and parts are those of the text with them. On disk before anything is decided."""
+
+        def shortened(result: Submission | Refusal) -> None:
+            if isinstance(result, Refusal):
+                done(result)
+            else:
+                self._take(account, result, now_ms, done)
+
+        if self.links is None:
+            self._take(account, submission, now_ms, done)
+        else:
+            self.links.shorten(account, submission, now_ms, shortened)
 
     def _take(self, account: Account, submission: Submission, now_ms: int, done: Callable[[Answer], None]) -> None:
         """The same for texts whose links are as they are to be sent."""
