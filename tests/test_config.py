@@ -112,10 +112,47 @@ def test_password_of_the_database_is_masked() -> None:
     assert config.mask(found)["store"]["database"] == "postgresql://me:***@db/h"
 
 
+def test_passwords_of_sip_are_masked() -> None:
+    """A trunk's password costs money in other hands."""
+    url = "sip:me:se:c%40ret@trunk.example;expires=600"
+    environ = {
+        "HELIOGRAPH_SIP_USERS": "pbx=hidden",
+        "HELIOGRAPH_SIP_REGISTRATIONS": url,
+        "HELIOGRAPH_SIP_LISTEN_UDP": ":1",
+    }
+    shown = config.mask(config.load(None, environ))["sip"]
+    assert shown["users"] == {"pbx": "***"}
+    assert shown["registrations"] == ["sip:me:***@trunk.example;expires=600"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('listen_udp = ["5060"]', "sip.listen_udp"),
+        ('peers = ["trunk"]', "sip.peers"),
+        ('registrations = ["sip:trunk.example"]', "sip:user:password@registrar"),
+        ('registrations = ["sip:a:b@trunk.example"]', "listen_udp"),
+        ('registrations = ["sip:a:b@trunk.example;transport=tls"]', "udp or tcp"),
+        ('registrations = ["sip:a:b@trunk.example;expires=1"]', "60 at least"),
+        ('registrations = ["sip:a:b@trunk.example;contakt=1"]', "contakt"),
+        ('registrations = ["sip:a:b@trunk.example;proxy=:x"]', "proxy"),
+        ('answer = "404"', "answer"),
+        ("algorithms = []", "algorithms"),
+    ],
+)
+def test_wrong_settings_of_sip_are_told(tmp_path: Path, text: str, said: str) -> None:
+    """A door that would never open is told at the start, and no password with it."""
+    with pytest.raises(ConfigError, match=said) as raised:
+        config.load(write(tmp_path, f"[sip]\n{text}\n"), {})
+    assert "a:b@" not in str(raised.value)
+
+
 def test_every_setting_is_read_by_the_program() -> None:
     """A setting that changes nothing is worse than none; the two doors of a later version say so in their help."""
     source = Path(config.__file__).parent
-    text = "".join((source / name).read_text("utf-8") for name in ("app.py", "demo.py", "config.py"))
+    text = "".join(
+        (source / name).read_text("utf-8") for name in ("app.py", "demo.py", "config.py", "gateways/sip_settings.py")
+    )
     fields = msgspec.structs.fields(Config)
     names = {(field.name, each.encode_name) for field in fields for each in msgspec.structs.fields(field.type)}
     used = {name for name in names if re.search(rf"\b(said|limits|config|{name[0]})\.{name[1]}\b", text)}

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import msgspec
 
 from heliograph.core.settings import Setting, describe, read, suggest
+from heliograph.wire.sip.registrar import mask_registrar, parse_registrar
 
 Meta = msgspec.Meta
 FILE = "heliograph.toml"
@@ -79,6 +80,60 @@ class Smtp(Section, frozen=True):
     """The mail door, which a later version opens."""
 
     listen: Annotated[str, Meta(description="host:port; this door opens in a later version")] = ""
+
+
+class Sip(Section, frozen=True):
+    """Calls that confirm a number: they are taken note of and refused, so that nobody pays (docs/sip.md)."""
+
+    listen_udp: Annotated[
+        tuple[str, ...], Meta(description="host:port, as many as wanted; empty closes this door")
+    ] = ()
+    listen_tcp: Annotated[tuple[str, ...], Meta(description="The same for TCP")] = ()
+    peers: Annotated[
+        tuple[str, ...], Meta(description="Addresses or networks of trunks that may call without a password")
+    ] = ()
+    trusted: Annotated[
+        tuple[str, ...],
+        Meta(description="Those that may, and whose P-Asserted-Identity is believed to say who calls"),
+    ] = ()
+    users: Annotated[
+        dict[str, str],
+        Meta(
+            description="name = password of those that may call from any address (digest), such as { pbx = 'secret' }"
+        ),
+    ] = {}
+    realm: Annotated[str, Meta(min_length=1, description="What these passwords are for, as peers are told")] = (
+        "heliograph"
+    )
+    algorithms: Annotated[
+        tuple[Literal["MD5", "SHA-256"], ...],
+        Meta(
+            min_length=1,
+            description="How passwords are hashed on the wire, preferred first; many trunks know MD5 alone",
+        ),
+    ] = ("MD5",)
+    strangers: Annotated[
+        Literal["refuse", "silence"],
+        Meta(description="What all others get: 403 (401 where there are users), or nothing"),
+    ] = "refuse"
+    called: Annotated[
+        Literal["request", "to"],
+        Meta(description="Where the called number stands: the first line, or To when that names an account"),
+    ] = "request"
+    answer: Annotated[Literal["486", "603"], Meta(description="Answer to a call that was waited for")] = "486"
+    unexpected: Annotated[Literal["404", "603"], Meta(description="Answer to one that nobody waits for")] = "404"
+    anonymous: Annotated[Literal["433", "603"], Meta(description="Answer to a caller who hides his number")] = "433"
+    registrations: Annotated[
+        tuple[str, ...],
+        Meta(description="Trunks to register at: sip:user:password@registrar:5060;transport=udp;expires=600"),
+    ] = ()
+    keepalive_s: Annotated[
+        int, Meta(ge=0, le=3600, description="Seconds between signs of life to registrars, for NAT; 0: none")
+    ] = 25
+    transactions: Annotated[
+        int,
+        Meta(ge=100, le=1_000_000, description="Transactions in memory, some 2 KB each; then the oldest is dropped"),
+    ] = 20_000
 
 
 class Store(Section, frozen=True):
@@ -211,6 +266,7 @@ class Config(Section, frozen=True):
     http: Http = Http()
     smpp: Smpp = Smpp()
     smtp: Smtp = Smtp()
+    sip: Sip = Sip()
     store: Store = Store()
     numbers: Numbers = Numbers()
     callbacks: Callbacks = Callbacks()
@@ -320,6 +376,8 @@ def sample() -> str:
 def mask(config: Config) -> dict[str, Any]:
     """The configuration as plain values, without the passwords in it."""
     values: dict[str, Any] = msgspec.to_builtins(config)
+    values["sip"]["users"] = dict.fromkeys(config.sip.users, "***")
+    values["sip"]["registrations"] = [mask_registrar(each) for each in config.sip.registrations]
     values["store"]["database"] = re.sub(r"(://[^:/@]*:).*@", r"\1***@", config.store.database)
     return values
 
@@ -394,7 +452,14 @@ def _check(config: Config) -> None:
                     split_listen(text)
                 except ValueError as error:
                     raise ConfigError(f"{section}.{name}: {error}") from None
-    for section, name in (("http", "trusted_proxies"), ("callbacks", "allow_private"), ("metrics", "allow")):
+    _check_sip(config.sip)
+    for section, name in (
+        ("http", "trusted_proxies"),
+        ("callbacks", "allow_private"),
+        ("metrics", "allow"),
+        ("sip", "peers"),
+        ("sip", "trusted"),
+    ):
         for network in getattr(getattr(config, section), name):
             try:
                 ipaddress.ip_network(network, strict=False)
@@ -411,6 +476,22 @@ def _check(config: Config) -> None:
         raise ConfigError("http: a TLS door needs tls_cert and tls_key")
 
 
+def _check_sip(sip: Sip) -> None:
+    for name in ("listen_udp", "listen_tcp"):
+        for text in getattr(sip, name):
+            try:
+                split_listen(text)
+            except ValueError as error:
+                raise ConfigError(f"sip.{name}: {error}") from None
+    for text in sip.registrations:
+        try:
+            transport = parse_registrar(text).transport
+        except ValueError as error:
+            raise ConfigError(f"sip.registrations: {error}") from None
+        if transport == "udp" and not sip.listen_udp:
+            raise ConfigError("sip.registrations: over UDP they need listen_udp, where the calls will come")
+
+
 def _first_line(section: type[msgspec.Struct]) -> str:
     return (section.__doc__ or "").strip().splitlines()[0]
 
@@ -424,6 +505,8 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + "}"
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(each) for each in value) + "]"
     return str(value)
