@@ -44,6 +44,7 @@ from heliograph.services.desk import Desk
 from heliograph.services.dispatch import Dispatch
 from heliograph.services.exports import FOLDER, Exports
 from heliograph.services.guard import BanRules, Guard
+from heliograph.services.histories import Histories
 from heliograph.services.inbound import Incoming
 from heliograph.services.links import Links
 from heliograph.services.quotas import Quotas
@@ -139,6 +140,7 @@ class Heliograph:
                 Statistics(db, self.snapshots, self.spawn),
                 self.links,
                 self.exports,
+                Histories(self.desk, self.spawn),
             )
         )
         self.door = self._door(self.serve)

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from heliograph.api.app import Api
 from heliograph.api.operation import Operation, Services
 from heliograph.api.request import Answer, Request, Response
+from heliograph.core import histories
 from heliograph.core.accounts import Account, Settings
 from heliograph.core.exports import Place as BuildPlace
 from heliograph.core.exports import State, Task, Wanted, name_file
@@ -19,6 +20,7 @@ from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
 from heliograph.services.statistics import Total
 from heliograph.services.exports import Opened
+from heliograph.services.inbound import Inbound
 
 NOW_MS = 1_731_576_600_000  # Thursday 14.11.2024 12:30:00 in Moscow
 ALEX = Account(7, "alex", "RUR", 0, 1, Settings())
@@ -238,6 +240,31 @@ class FakeStatistics:
         done(self.totals)
 
 
+@dataclass
+class FakeHistories:
+    """Gives every request the same messages and texts; None is a store that cannot be asked."""
+
+    messages: list[Message] | None = field(default_factory=list)
+    texts: list[Inbound] | None = field(default_factory=list)
+    asked: list[Any] = field(default_factory=list)
+
+    def find(self, account_id: int, wanted: histories.Wanted, done: Callable[[list[Message] | None], None]) -> None:
+        self.asked.append(wanted)
+        done(self.messages)
+
+    def incoming(
+        self,
+        account_id: int,
+        after_id: int,
+        since_ms: int,
+        to_phones: tuple[str, ...],
+        limit: int,
+        done: Callable[[list[Inbound] | None], None],
+    ) -> None:
+        self.asked.append((after_id, since_ms, to_phones, limit))
+        done(self.texts)
+
+
 def normalize(given: str) -> str | None:
     """Digits only; a leading 8 is Russia's."""
     digits = "".join(filter(str.isdigit, given))
@@ -261,6 +288,7 @@ class House:
     statistics: FakeStatistics = field(default_factory=FakeStatistics)
     links: FakeLinks = field(default_factory=FakeLinks)
     exports: FakeExports = field(default_factory=FakeExports)
+    histories: FakeHistories = field(default_factory=FakeHistories)
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -276,6 +304,7 @@ class House:
             self.statistics,
             self.links,
             self.exports,
+            self.histories,
         )
         self.api = Api(services, self.operations)
 

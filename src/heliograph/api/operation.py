@@ -10,6 +10,7 @@ import msgspec
 
 from heliograph.api.inputs import Parameter
 from heliograph.api.shapes import Shape
+from heliograph.core import histories
 from heliograph.core.accounts import Account
 from heliograph.core.exports import Task, Wanted
 from heliograph.core.links import Counts
@@ -17,6 +18,7 @@ from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
+from heliograph.services.inbound import Inbound
 from heliograph.services.statistics import Total
 
 if TYPE_CHECKING:
@@ -150,6 +152,26 @@ class Exports(Protocol):
         """The open file of a task that is done, by its id or (0) by the file's name."""
 
 
+class Histories(Protocol):
+    """What was sent and what came in."""
+
+    def find(self, account_id: int, wanted: histories.Wanted, done: Callable[[list[Message] | None], None], /) -> None:
+        """The messages wanted, newest first; None when the store cannot be asked."""
+
+    def incoming(
+        self,
+        account_id: int,
+        after_id: int,
+        since_ms: int,
+        to_phones: tuple[str, ...],
+        limit: int,
+        done: Callable[[list[Inbound] | None], None],
+        /,
+    ) -> None:
+        """Texts with higher ids than ``after_id`` that came at or after ``since_ms`` to one of these numbers (none: any),
+        oldest first; None when the store cannot be asked."""
+
+
 @dataclass(slots=True)
 class Services:
     """Everything operations ask. ``normalize`` makes the international number that a text means, None for a bad one."""
@@ -165,6 +187,7 @@ class Services:
     statistics: Statistics
     links: Links
     exports: Exports
+    histories: Histories
 
 
 class Pace(msgspec.Struct, frozen=True):

@@ -30,13 +30,43 @@ def render(shape: Shape, value: Value, fmt: int) -> str:
 
 # By identity, for hashing a shape costs more than rendering a reply; the shape is kept, so its id stays its own.
 _COMPILED: dict[tuple[int, int], tuple[Shape, _Render]] = {}
+_LISTS: dict[tuple[int, int], tuple[Rows, tuple[str, str, str, Callable[[Mapping[str, Any]], str]]]] = {}
+
+
+def render_list(shape: Rows, fmt: int) -> tuple[str, str, str, Callable[[Mapping[str, Any]], str]]:
+    """``render`` of a list in pieces, for one that is too long to be written at once: what stands before it, between two of
+    its records and behind it, and the function that writes one record."""
+    found = _LISTS.get((id(shape), fmt))
+    if found is None:
+        item = _compile_record(shape.item, fmt, lines=True)
+        start, between, end = (
+            ("", "\n", ""),
+            ("", "\n", ""),
+            (f"<{shape.root}>", "", f"</{shape.root}>"),
+            ("[", ", ", "]"),
+        )[fmt]
+        found = _LISTS[id(shape), fmt] = shape, (start, between, end, item)
+    return found[1]
+
+
+def encode(text: str, fmt: int, charset: str) -> bytes:
+    """A piece of a reply in ``charset`` (a published name); what the charset lacks is escaped, in text a ``?``."""
+    return text.encode(charset, _FALLBACKS[fmt])
 
 
 def respond(text: str, fmt: int, charset: str) -> Response:
-    """A rendered reply as bytes in ``charset`` (a published name); what the charset lacks is escaped, in text a ``?``."""
-    if fmt == XML:
-        text = f'<?xml version="1.0" encoding="{charset}"?>{text}'
-    return Response(200, _content_type(fmt, charset), text.encode(charset, _FALLBACKS[fmt]))
+    """A rendered reply as bytes in ``charset``."""
+    return Response(200, _content_type(fmt, charset), encode(declare(fmt, charset) + text, fmt, charset))
+
+
+def respond_encoded(body: bytes, fmt: int, charset: str) -> Response:
+    """A reply that was rendered, declared and encoded piece by piece."""
+    return Response(200, _content_type(fmt, charset), body)
+
+
+def declare(fmt: int, charset: str) -> str:
+    """What stands before a whole reply: the XML declaration, or nothing."""
+    return f'<?xml version="1.0" encoding="{charset}"?>' if fmt == XML else ""
 
 
 @cache
@@ -154,12 +184,8 @@ def _xml_record(root: str, fields: Sequence[Field], pieces: Sequence[_Piece]) ->
 
 
 def _compile_rows(rows: Rows, fmt: int) -> _Render:
-    item = _compile_record(rows.item, fmt, lines=True)
-    if fmt == XML:
-        return lambda value: f"<{rows.root}>{''.join(map(item, value))}</{rows.root}>"
-    if fmt == JSON:
-        return lambda value: "[" + ", ".join(map(item, value)) + "]"
-    return lambda value: "\n".join(map(item, value))
+    start, between, end, item = render_list(rows, fmt)
+    return lambda value: f"{start}{between.join(map(item, value))}{end}"
 
 
 def _compile_sections(sections: Sections, fmt: int) -> _Render:
