@@ -82,7 +82,7 @@ def parse(words: list[str]) -> None:
 def test_operation_is_marked_done_in_spec(operation: Operation) -> None:
     """SPEC.md is what people go by before they install: it must not lag behind the declarations."""
     module = operation.handler.__module__.replace(".", "/")
-    rows = [line for line in read("SPEC.md").splitlines() if line.startswith(f"| `/sys/{operation.page}.php` |")]
+    rows = [line for line in read("SPEC.md").splitlines() if line.startswith(f"| `{operation.paths[0]}` |")]
     done = [row for row in rows if "| done |" in row and f"`src/{module}.py`" in row]
     wanted = operation.flag or operation.name
     assert any(wanted in row for row in done), f"SPEC.md: no line says that {operation.name} is done in src/{module}.py"
@@ -90,8 +90,8 @@ def test_operation_is_marked_done_in_spec(operation: Operation) -> None:
 
 def test_page_marked_done_in_spec_is_declared() -> None:
     """Nothing is promised that the program does not have."""
-    declared = {operation.page for operation in discover()}
-    promised = set(re.findall(r"^\| `/sys/(\w+)\.php` \|.*\| done \|", read("SPEC.md"), re.MULTILINE))
+    declared = {operation.paths[0] for operation in discover()}
+    promised = set(re.findall(r"^\| `(/[a-z]+/[\w./]+)` \|.*\| done \|", read("SPEC.md"), re.MULTILINE))
     assert promised == declared
 
 

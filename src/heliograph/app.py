@@ -46,6 +46,7 @@ from heliograph.services.exports import FOLDER, Exports
 from heliograph.services.guard import BanRules, Guard
 from heliograph.services.histories import Histories
 from heliograph.services.inbound import Incoming
+from heliograph.services.newsfeed import Newsfeed
 from heliograph.services.links import Links
 from heliograph.services.quotas import Quotas
 from heliograph.services.receipts import Receipts
@@ -121,6 +122,7 @@ class Heliograph:
             config.delivery.memory,
         )
         self.sender = Sender(self.callbacks, self._client(), clock_ms)
+        self.newsfeed = Newsfeed(self.desk, self.spawn, clock_ms)
         self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
         folder, asked = config.data / FOLDER, config.exports
         keep_ms = asked.keep_days * 86_400_000
@@ -140,6 +142,7 @@ class Heliograph:
                 Statistics(db, self.snapshots, self.spawn),
                 self.links,
                 self.exports,
+                self.newsfeed,
                 Histories(self.desk, self.spawn),
             )
         )
@@ -248,6 +251,7 @@ class Heliograph:
         self.submitting.begin = self.dispatcher.begin
         self.staging.activated = self.dispatcher.activated
         self.desk.batch.watch["callbacks.add"] = self.sender.take
+        self.desk.batch.watch["feed.add"] = self.newsfeed.note
         self.desk.batch.watch["staged.end"] = lambda _: self.sender.look()
         log.info("store_opened", extra={"dialect": self.db.dialect, "unsure": unsure, "swept": swept})
 
@@ -291,6 +295,7 @@ class Heliograph:
         loops = [
             asyncio.create_task(self._refresh(), name="refresh"),
             asyncio.create_task(self.retention.run(), name="retention"),
+            asyncio.create_task(self.newsfeed.run(), name="newsfeed"),
             asyncio.create_task(self.builder.run(), name="builder"),
             asyncio.create_task(self.dispatcher.run(), name="dispatcher"),
             asyncio.create_task(self.sender.run(), name="sender"),
@@ -300,9 +305,9 @@ class Heliograph:
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
         failures = [task.exception() for task in done if task is not waiting]
-        for reading in loops[:3]:
+        for reading in loops[:4]:
             reading.cancel()  # a look at the store while it closes would only fail
-        await asyncio.wait(loops[:3])
+        await asyncio.wait(loops[:4])
         await self.close()
         for task in [*loops, waiting]:
             task.cancel()
@@ -317,6 +322,7 @@ class Heliograph:
         if self._surveying is not None:
             self._surveying.cancel()
             await asyncio.gather(self._surveying, return_exceptions=True)
+        self.newsfeed.release()
         await self.door.stop(GRACE_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.stop(GRACE_S)

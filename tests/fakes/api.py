@@ -18,6 +18,7 @@ from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
+from heliograph.services.newsfeed import Batch
 from heliograph.services.statistics import Total
 from heliograph.services.exports import Opened
 from heliograph.services.inbound import Inbound
@@ -265,6 +266,20 @@ class FakeHistories:
         done(self.texts)
 
 
+@dataclass
+class FakeNewsfeed:
+    """Gives the same news to everybody, and notes what was asked."""
+
+    news: Batch | None = Batch((), 0, False)
+    asked: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def read(
+        self, account: Account, after: int, limit: int, wait_s: int, done: Callable[[Batch | None], None]
+    ) -> None:
+        self.asked.append((after, limit, wait_s))
+        done(self.news)
+
+
 def normalize(given: str) -> str | None:
     """Digits only; a leading 8 is Russia's."""
     digits = "".join(filter(str.isdigit, given))
@@ -288,6 +303,7 @@ class House:
     statistics: FakeStatistics = field(default_factory=FakeStatistics)
     links: FakeLinks = field(default_factory=FakeLinks)
     exports: FakeExports = field(default_factory=FakeExports)
+    newsfeed: FakeNewsfeed = field(default_factory=FakeNewsfeed)
     histories: FakeHistories = field(default_factory=FakeHistories)
     answers: list[Answer] = field(default_factory=list)
 
@@ -304,6 +320,7 @@ class House:
             self.statistics,
             self.links,
             self.exports,
+            self.newsfeed,
             self.histories,
         )
         self.api = Api(services, self.operations)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from heliograph.api import operations as room
+from heliograph.api.authorization import read_authorization
 from heliograph.api.call import Call
 from heliograph.api.forms import ParamError, find_charset, split_fields
 from heliograph.api.operation import Operation, Services
@@ -56,7 +57,9 @@ class Api:
             reply(_NOT_SO)
             return
         try:
-            params = decode(request)
+            params = decode(request, "utf-8" if page[0].address else "windows-1251")
+            if page[0].address:
+                read_authorization(request.headers.get(b"authorization", b""), params)
         except ParamError as error:
             reply(self.refused(request, Reason.BAD_PARAMETERS, str(error)))
             return
@@ -104,7 +107,7 @@ def _refusal(reason: Reason, detail: str, fmt: int, charset: str) -> Response:
 
 
 def _is_rest(request: Request) -> bool:
-    return request.path.startswith("/rest/")
+    return request.path.startswith(("/rest/", "/api/"))
 
 
 def _default_format(request: Request) -> int:

@@ -18,6 +18,7 @@ from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
+from heliograph.services.newsfeed import Batch
 from heliograph.services.inbound import Inbound
 from heliograph.services.statistics import Total
 
@@ -187,7 +188,18 @@ class Services:
     statistics: Statistics
     links: Links
     exports: Exports
+    newsfeed: Newsfeed
     histories: Histories
+
+
+class Newsfeed(Protocol):
+    """News to be fetched."""
+
+    def read(
+        self, account: Account, after: int, limit: int, wait_s: int, done: Callable[[Batch | None], None], /
+    ) -> None:
+        """Calls ``done`` with what is behind a number, waiting for the first piece if need be; None when the store cannot
+        be asked."""
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -201,12 +213,15 @@ class Pace(msgspec.Struct, frozen=True):
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One documented action: ``/sys/<page>.php`` and ``/rest/<page>/``, chosen by ``flag`` where a page has several.
 
+    One with an ``address`` has that path instead of the two; it answers in JSON unless ``fmt`` says otherwise, in UTF-8,
+    and takes the account from the header Authorization too (Bearer with an API key, Basic with login and password).
     ``replies`` are (when, shape) for the reference; ``errors`` the numbers it answers with besides 2, 4 and 9;
     ``words`` replaces number and words of a reason where this page has its own.
     """
 
     name: str
     page: str
+    address: str = ""
     title: str
     help: str
     handler: Callable[[Call], None]
@@ -219,9 +234,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     words: Mapping[Reason, tuple[int, str]] = {}
 
     @property
-    def paths(self) -> tuple[str, str]:
+    def paths(self) -> tuple[str, ...]:
         """The addresses of the operation's page."""
-        return f"/sys/{self.page}.php", f"/rest/{self.page}/"
+        return (self.address,) if self.address else (f"/sys/{self.page}.php", f"/rest/{self.page}/")
 
 
 COMMON = (

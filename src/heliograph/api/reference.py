@@ -34,11 +34,11 @@ def pages(operations: Sequence[Operation] | None = None) -> dict[str, str]:
 
 def write_page(operation: Operation) -> str:
     """The page of one operation, Markdown."""
-    sys, rest = operation.paths
     flag = f"?{operation.flag}=1" if operation.flag else ""
+    other = "".join(f"; `POST` `{path}` with a JSON object" for path in operation.paths[1:])
     lines = [
         f"# {operation.title}", "", _MADE, "", operation.help, "",
-        f"`GET` or `POST` `{sys}{flag}`; `POST` `{rest}` with a JSON object.", "",
+        f"`GET` or `POST` `{operation.paths[0]}{flag}`{other}.", "",
         "## Parameters", "", "| Name | Meaning | Values | Default |", "| --- | --- | --- | --- |",
         *(_write_parameter(parameter) for parameter in (*operation.parameters, *COMMON)),
         "", "## Replies",
@@ -131,13 +131,13 @@ def describe_api(operations: Sequence[Operation]) -> dict[str, Any]:
     by_page = sorted(operations, key=lambda operation: operation.page)
     for page, group in groupby(by_page, key=lambda operation: operation.page):
         found = tuple(group)
-        sys, rest = found[0].paths
+        path, *rest = found[0].paths
         name = page.title().replace("_", "")
         schemas[f"{name}Request"] = _describe_request(found)
         schemas[f"{name}Reply"] = _describe_replies(found)
         post, json_post = (_describe_post(found, name, kind) for kind in ("form", "json"))
-        paths[sys] = {"get": _describe_get(found, name), "post": post}
-        paths[rest] = {"post": json_post}
+        paths[path] = {"get": _describe_get(found, name), "post": post}
+        paths |= {other: {"post": json_post} for other in rest}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 import msgspec
 
 from heliograph.services.batch import Change
-from heliograph.services.desk import Desk
+from heliograph.services.desk import Desk, Row
 from heliograph.services.moments import SLACK_MS, find_id
+from heliograph.services.news import incoming_rows
 
 log = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
@@ -58,12 +59,15 @@ class Inbound(msgspec.Struct, frozen=True):
 
 
 class Part(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What few incoming texts have: the centre they came over, and which part of a long text they are."""
+    """What few incoming texts have: the centre they came over, and which part of a long text they are; ``call`` and
+    ``direct`` as in core.news.Remarks."""
 
     smsc: str = ""
     reference: int = 0
     total: int = 1
     number: int = 1
+    call: bool = False
+    direct: bool = False
 
 
 class Incoming:
@@ -137,7 +141,11 @@ class Incoming:
                 for watcher in self.watchers:
                     watcher(inbound)
 
-        self._desk.batch.add(Change([("inbound.add", msgspec.structs.astuple(inbound))], done))
+        rows: list[tuple[str, Row]] = [("inbound.add", msgspec.structs.astuple(inbound))]
+        account = self._desk.snapshots.current.accounts.get(inbound.account_id)
+        if account is not None:
+            rows += incoming_rows(account, inbound, self._desk)
+        self._desk.batch.add(Change(rows, done))
 
 
 async def find_owners(desk: Desk, phones: set[str], now_ms: int) -> dict[str, tuple[int, int]]:

@@ -22,3 +22,4 @@ SELECT min(account_id) FROM feed WHERE account_id > ?
 -- name: expire
 DELETE FROM feed WHERE account_id = ?1 AND at_ms < ?2
     AND seq IN (SELECT seq FROM feed WHERE account_id = ?1 ORDER BY seq LIMIT ?3)
+RETURNING seq
