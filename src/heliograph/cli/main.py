@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "task": ("task", "task", "Deferred tasks: exports that the server writes."),
     "queue": ("queue", "queue", "What waits, for how long, and why."),
     "link": ("link", "link", "Short links, their clicks, and whose they are."),
+    "inbound": ("inbound", "inbound", "Texts that subscribers have sent."),
     "trace": ("trace", "trace", "The whole story of a message."),
     "drill": ("drill", "drill", "Kill the server under load and count what is lost."),
     "simulate": ("simulate", "simulate", "A carrier to test with."),

@@ -9,6 +9,7 @@ import msgspec
 
 from heliograph.core.histories import FOREVER, Kinds, Wanted
 from heliograph.core.messages import Flag, Kind, Message
+from heliograph.core.reasons import Reason, Refused
 from heliograph.services.desk import Desk, Row, message_of
 from heliograph.services.inbound import Inbound
 from heliograph.services.moments import SLACK_MS, find_id, find_inbound
@@ -214,3 +215,43 @@ async def latest_inbound(
     else:
         rows = await db.all("inbound.latest_of", account_id, before, limit)
     return [Inbound(*row) for row in rows]
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An incoming text as an operator sees it; ``login`` is empty for one that is nobody's, ``int_id`` 0 where it answers
+    no message."""
+
+    id: int
+    received_ms: int
+    sent_ms: int
+    login: str
+    phone: str
+    to_phone: str
+    text: str
+    int_id: int
+
+
+async def show_incoming(
+    db: Database, *, login: str = "", nobody: bool = False, before: int = NEWEST, limit: int = 50
+) -> list[Shown]:
+    """Incoming texts with an id below ``before``, newest first: of an account, of nobody, or all. Refused(NOT_FOUND) for an
+    unknown login."""
+    logins = {int(row[0]): str(row[1]) for row in await db.all("snapshot.accounts")}
+    account_id: int | None = 0 if nobody else None
+    if login:
+        account_id = next((id_ for id_, each in logins.items() if each == login), None)
+        if account_id is None:
+            raise Refused(Reason.NOT_FOUND, f"there is no account {login!r}")
+    return [
+        Shown(
+            text.id,
+            text.received_ms,
+            text.sent_ms,
+            logins.get(text.account_id, ""),
+            text.phone,
+            text.to_phone,
+            text.text,
+            text.int_id,
+        )
+        for text in await latest_inbound(db, before, limit, account_id)
+    ]
