@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import compare, longrun, tables, timing
+from bench import compare, longrun, reading, tables, timing
 from bench.children import stop_on_sigterm
 from bench.conditions import SHIMS, Conditions
 from bench.plan import Plan
@@ -27,6 +27,8 @@ def main() -> int:
         return compare.main(sys.argv[2:])
     if sys.argv[1:2] == ["timing"]:
         return timing.main(sys.argv[2:])
+    if sys.argv[1:2] == ["reading"]:
+        return reading.main(sys.argv[2:])
     if sys.argv[1:2] == ["longrun"]:
         return longrun.main(sys.argv[2:])
     options = read_options()

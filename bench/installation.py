@@ -63,9 +63,13 @@ class Installation:
         self.lock_file = folder / "lock" if conditions.lock else None
         self._fill, self._many, self._more = fill, many, dict(more or {})
         self._tags = 0
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        self._make_room()
         self.log = folder / "tools.log"
+
+    def _make_room(self) -> None:
+        """The folder, empty."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
 
     def __enter__(self) -> Self:
         try:
@@ -87,17 +91,8 @@ class Installation:
         self.carrier = Tool("carrier", self.log)
         self.receiver = Tool("receiver", self.log)
         data = self.folder / "data"
-        data.mkdir()
-        self.database = self.stores.make(data)
         url = f"http://127.0.0.1:{self.receiver.port}/told"
-        many = self._many or [url] * self.conditions.accounts
-        settings = self.conditions.carrier
-        work = fill_store(
-            data, self.database, carrier_port=self.carrier.port, callback_url=url, carrier=settings, many=many
-        )
-        asyncio.run(work)
-        if self._fill is not None:
-            self._fill(self.database)
+        self.database = self._prepare(data, url)
         began = time.monotonic()
         command = [sys.executable, "-m", "heliograph", "serve", "--http", "127.0.0.1:0"]
         command += ["--data", str(data), "--database", self.database]
@@ -109,6 +104,18 @@ class Installation:
             self.ports[found[1]] = int(found[2])
         self.send(f"{marks.PREFIX}{0:08d}", marks.write("first", f"{marks.now_ns():019d}"))
         self.start_s = time.monotonic() - began
+
+    def _prepare(self, data: Path, url: str) -> str:
+        """Make the store that is served; ``url`` is the customer's handler. Its address."""
+        data.mkdir()
+        database = self.stores.make(data)
+        many = self._many or [url] * self.conditions.accounts
+        settings = self.conditions.carrier
+        work = fill_store(data, database, carrier_port=self.carrier.port, callback_url=url, carrier=settings, many=many)
+        asyncio.run(work)
+        if self._fill is not None:
+            self._fill(database)
+        return database
 
     def _environment(self) -> dict[str, str]:
         parts: list[Mapping[str, str]] = [SERVER_ENVIRONMENT, self._more]
@@ -124,6 +131,10 @@ class Installation:
         for child in ("server", "receiver", "carrier"):
             if hasattr(self, child):
                 getattr(self, child).stop()
+        self._discard()
+
+    def _discard(self) -> None:
+        """Leave nothing behind."""
         if hasattr(self, "database"):
             self.stores.drop(self.database)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -136,6 +136,7 @@ TITLES = {
     "handlers": "Handlers of many accounts, half of them ill",
     "growth": "A store that has grown, 32 connections",
     "tools": "The tools alone, SMPP window 100",
+    "reading": "Reading back",
 }
 
 
