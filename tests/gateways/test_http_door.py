@@ -1,6 +1,7 @@
 """Dialogues with the HTTP door over real sockets."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 import struct
@@ -732,6 +733,87 @@ def test_stream_is_chunked_and_the_connection_goes_on(run: Runner) -> None:
         assert await client.text() == b"ok"
 
     dialogue(run, talk, Ticker(2))
+
+
+class Download:
+    """A file of so many pieces, said to be ``length`` bytes long, that tells when it is closed."""
+
+    def __init__(self, pieces: list[bytes], length: int, endless: bool = False) -> None:
+        self.pieces = pieces
+        self.length = length
+        self.endless = endless
+        self.given = 0
+        self.closed = asyncio.Event()
+
+    def __aiter__(self) -> "Download":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self.given < len(self.pieces):
+            self.given += 1
+            return self.pieces[self.given - 1]
+        if self.endless:
+            await asyncio.Event().wait()
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        self.closed.set()
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        file = Stream(self, b"text/csv", headers=((b"X-Own", b"1"),), length=self.length)
+        reply(file if request.path == "/file" else plain("ok"))
+
+
+@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
+def test_stream_of_known_length_says_so_and_the_connection_goes_on(run: Runner, version: bytes) -> None:
+    """A client knows how far he is; no chunks, so HTTP/1.0 may keep its connection, too."""
+
+    async def talk(door: HttpDoor, connect: Callable[..., Awaitable[Client]]) -> None:
+        client = await connect()
+        for path in (b"/file", b"/a"):
+            client.send(b"GET %b HTTP/%b\r\nHost: a\r\nConnection: keep-alive\r\n\r\n" % (path, version))
+        _, headers = await client.head()
+        assert headers[b"Content-Length"] == b"600000"
+        assert b"Transfer-Encoding" not in headers
+        assert await client.reader.readexactly(600_000) == b"x" * 300_000 + b"y" * 300_000
+        assert await client.text() == b"ok"
+        assert download.closed.is_set()
+
+    download = Download([b"x" * 300_000, b"y" * 300_000], 600_000)
+    dialogue(run, talk, download)
+
+
+@pytest.mark.parametrize("length", [9, 11])
+def test_stream_that_does_not_keep_its_length_breaks_the_connection(run: Runner, length: int) -> None:
+    """A file that was cut or has grown meanwhile: what would follow could be taken for the next answer."""
+
+    async def talk(door: HttpDoor, connect: Callable[..., Awaitable[Client]]) -> None:
+        client = await connect()
+        client.send(GET % b"/file" + GET % b"/a")
+        await client.head()
+        with contextlib.suppress(ConnectionError):
+            assert len(await client.reader.read(-1)) < length
+        await download.closed.wait()
+
+    download = Download([b"12345", b"67890"], length)
+    dialogue(run, talk, download)
+
+
+def test_stream_of_known_length_is_cut_when_the_door_stops(run: Runner) -> None:
+    """The client sees that the file is not whole."""
+
+    async def talk(door: HttpDoor, connect: Callable[..., Awaitable[Client]]) -> None:
+        client = await connect()
+        client.send(GET % b"/file")
+        await client.head()
+        assert await client.reader.readexactly(5) == b"12345"
+        await door.stop(5.0)
+        with contextlib.suppress(ConnectionError):
+            assert await client.reader.read(-1) == b""
+        assert download.closed.is_set()
+
+    download = Download([b"12345"], 100, endless=True)
+    dialogue(run, talk, download)
 
 
 def test_stream_to_http_1_0_ends_with_the_connection(run: Runner) -> None:
