@@ -1,11 +1,14 @@
 """get_operator in the four formats (seed 000, "Getting information about the operator"; spec clients 2.3)."""
 
+import asyncio
 import json
+from urllib.parse import urlencode
 
 import pytest
-from tests.fakes.api import MOSCOW, FakeCredentials, FakePlaces, House
+from tests.fakes.api import MOSCOW, NOW_MS, FakeCredentials, FakePlaces, House
 
 from heliograph.api.operations import operators
+from heliograph.api.request import Request, Response
 from heliograph.core.accounts import Account, Settings
 from heliograph.core.numbers import make_plan, normalize
 from heliograph.core.ranges import Place
@@ -103,7 +106,20 @@ def test_request_without_action_is_error_1(house: House) -> None:
 def test_more_numbers_than_a_reply_holds_are_error_1(house: House) -> None:
     """The longest list is answered whole; one more number would hold up everybody else."""
     most = operators.MAX_NUMBERS
-    assert len(house.ask(PATH, get_operator=1, phone=",".join([PHONE] * most)).splitlines()) == most
+    phones = [*["12"] * (most - 1), PHONE]
+    query = urlencode({"login": "alex", "psw": "123", "get_operator": 1, "phone": ",".join(phones), "fmt": 1})
+
+    async def ask() -> str:
+        house.post(Request("POST", PATH, query.encode(), received_ns=NOW_MS * 1_000_000))
+        while not house.answers:
+            await asyncio.sleep(0)
+        answer = house.answers[-1]
+        assert isinstance(answer, Response)
+        return answer.body.decode("cp1251")
+
+    lines = asyncio.run(ask()).splitlines()
+    assert [line.partition(",")[0] for line in lines] == phones
+    assert lines[-1] == f"{PHONE},Россия,МТС,Москва,250,01,3"
     too_many = ",".join([PHONE] * (most + 1))
     assert house.four(PATH, get_operator=1, phone=too_many) == errors(1, f"parameters error: more than {most} numbers")
 

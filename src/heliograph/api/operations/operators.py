@@ -12,8 +12,8 @@ from heliograph.api.shapes import Field, Record, Rows
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refused
 
-# A row takes 5 µs to find, describe and write, so a full list holds the loop for less than 3 ms.
-MAX_NUMBERS = 500
+# A number is looked up within 2 µs. Rows are written in portions, but whether there is one to write is asked at once: 2 ms.
+MAX_NUMBERS = 1000
 
 PHONE = Parameter("phone", "Number, or a comma list; a comma makes the reply a list", required=True)
 
@@ -42,17 +42,20 @@ def handle(call: Call) -> None:
         raise Refused(Reason.BAD_PARAMETERS, f"more than {MAX_NUMBERS} numbers")
     if not items:
         raise Refused(Reason.BAD_PARAMETERS, "phone is missing")
-    english = call.account.settings.english
     normalize, look_up = call.services.normalize, call.services.places.look_up
-    rows = [find(item, normalize, look_up, english) for item in items]
-    if not any(row["operator"] for row in rows):
+    if not any((phone := normalize(item)) and (place := look_up(phone)) and place.operator for item in items):
         raise Refused(Reason.NOT_FOUND)
-    if "," not in phones:
-        call.answer(INFO, rows[0])
-        return
-    for row, item in zip(rows, items, strict=True):
-        row["phone"] = item
-    call.answer(INFO_LIST, rows)
+    if "," in phones:
+        call.answer_list(INFO_LIST, items, _describe)
+    else:
+        call.answer(INFO, _describe(call, items[0]))
+
+
+def _describe(call: Call, typed: str) -> dict[str, str]:
+    services = call.services
+    found = find(typed, services.normalize, services.places.look_up, call.account.settings.english)
+    found["phone"] = typed
+    return found
 
 
 def find(
