@@ -12,6 +12,7 @@ from heliograph.core.links import LENGTH, Counts
 from heliograph.core.messages import Message
 from heliograph.core.reasons import Refusal
 from heliograph.core.status import Status
+from heliograph.services import traces
 from heliograph.services.clicks import Clicks
 from heliograph.store.database import Full, StoreError
 
@@ -109,6 +110,10 @@ def test_the_first_click_on_an_own_link_moves_the_message(backend: str, forgotte
             stored = await house.row(message)
             assert (stored.status, stored.err, stored.changed_ms) == (Status.CLICKED, 0, NOW + 2000)
             assert (await house.events(message)).count("clicked") == 1
+            story = await traces.trace(house.db, house.snapshots.current, message.int_id)  # type: ignore[arg-type]
+            assert [(each.at_ms, each.what) for each in story.entries if "click" in each.what] == [
+                (NOW + 2000, "clicked")
+            ]
             due = await house.callbacks.read_due(NOW + 10_000, 0, 10)
             assert [each.status for each in due] == [Status.DELIVERED, Status.CLICKED]
             assert (await counts(house)).cnt == 3

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 Shortened = Submission | Refusal
 
-MANY = 200  # different texts: finding links in so many takes some 2 ms of the loop
+MANY = 200  # recipients: finding and replacing the links of so many texts takes some 2 ms of the loop
 PORTION = 400  # links in one transaction: some 5 ms of the writer
 KEPT = 20_000  # links in memory, of some 300 bytes: who sends the same link again pays no query
 MOST_ID = 2**63 - 1
@@ -82,28 +82,34 @@ class Links:
         except Refused as refused:
             done(Refusal(refused.reason, refused.detail))
             return
-        texts = dict.fromkeys(recipient.text for recipient in submission.recipients)
-        if len(texts) <= MANY:
-            links = _find_all(texts, self.base)
+        if len(submission.recipients) <= MANY:
+            links = _find_all(submission, self.base)
             known = self._recall(account.id, links.urls)
             if len(known) == len(links.urls):
                 done(self._rewrite(account, submission, links, known))
                 return
-        self._spawn(self._shorten(account, submission, texts, now_ms, done))
+            self._spawn(self._shorten(account, submission, now_ms, done, links))
+        else:
+            self._spawn(self._shorten(account, submission, now_ms, done, None))
 
     async def _shorten(
         self,
         account: Account,
         submission: Submission,
-        texts: Collection[str],
         now_ms: int,
         done: Callable[[Shortened], None],
+        links: "_Links | None",
     ) -> None:
+        """What takes long for many recipients (``links`` None: nothing is found yet) is done beside the loop."""
         result: Shortened
         try:
-            links = await asyncio.to_thread(_find_all, texts, self.base)
-            ids = await self.take(account.id, links.urls, now_ms)
-            result = await asyncio.to_thread(self._rewrite, account, submission, links, ids)
+            if links is not None:
+                ids = await self.take(account.id, links.urls, now_ms)
+                result = self._rewrite(account, submission, links, ids)
+            else:
+                links = await asyncio.to_thread(_find_all, submission, self.base)
+                ids = await self.take(account.id, links.urls, now_ms)
+                result = await asyncio.to_thread(self._rewrite, account, submission, links, ids)
         except StoreError as error:
             log.error("links_not_stored", extra={"error": str(error)})
             result = Refusal(Reason.STORE_FULL)
@@ -111,13 +117,17 @@ class Links:
             log.exception("shortening_failed")
             result = Refusal(Reason.NOT_POSSIBLE)
         done(result)
+        held = list(submission.recipients)
+        del submission, result
+        if links is not None:
+            await links.clear(held)
 
     def imagine(self, submission: Submission) -> Submission:
         """For a price: codes of the right length that mean nothing, and nothing is stored. Raises Refused as ``shorten``
         refuses."""
         if not self._is_wanted(submission):
             return submission
-        links = _find_all(dict.fromkeys(recipient.text for recipient in submission.recipients), self.base)
+        links = _find_all(submission, self.base)
         return _with_links(submission, links, {url: self.base + imagine(url) for url in links.urls}, None)
 
     def _is_wanted(self, submission: Submission) -> bool:
@@ -152,12 +162,15 @@ class Links:
 
     async def take(self, account_id: int, urls: Iterable[str], now_ms: int) -> dict[str, int]:
         """The ids of an account's links, found again or made; on disk. StoreError."""
-        urls = list(urls)
-        found = self._recall(account_id, urls)
-        missing = [url for url in urls if url not in found]
-        for start in range(0, len(missing), PORTION):
-            part = missing[start : start + PORTION]
-            for url, id_ in zip(part, await self._store(account_id, part, now_ms), strict=True):
+        urls, found = list(urls), {}
+        for start in range(0, len(urls), PORTION):
+            part = urls[start : start + PORTION]
+            found.update(self._recall(account_id, part))
+            missing = [url for url in part if url not in found]
+            if not missing:
+                await asyncio.sleep(0)
+                continue
+            for url, id_ in zip(missing, await self._store(account_id, missing, now_ms), strict=True):
                 found[url] = id_
                 self._known[account_id, url] = id_
             while len(self._known) > KEPT:
@@ -278,11 +291,19 @@ class _Links:
         self.by_text: dict[str, tuple[str, str, list[Found]]] = {}
         self.urls: dict[str, None] = {}
 
+    async def clear(self, recipients: list[Recipient]) -> None:
+        """Let go of it in portions, with the recipients as they came: to free it all at once would hold the loop."""
+        while recipients or self.by_text:
+            del recipients[-PORTION:]
+            for _ in range(min(PORTION, len(self.by_text))):
+                self.by_text.popitem()
+            await asyncio.sleep(0)
 
-def _find_all(texts: Iterable[str], base: str) -> _Links:
-    """The links of texts, without those in a comment and those that are short links already."""
+
+def _find_all(submission: Submission, base: str) -> _Links:
+    """The links of its texts, without those in a comment and those that are short links already."""
     links = _Links()
-    for text in texts:
+    for text in dict.fromkeys(recipient.text for recipient in submission.recipients):
         if "://" not in text and "." not in text:
             continue
         body, comment = split_comment(text)
