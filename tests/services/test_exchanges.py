@@ -12,7 +12,7 @@ from heliograph.core.money import SCALE
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.status import Err, Status
 from heliograph.core.tariffs import Prices, Zone
-from heliograph.services import accounts, ledgers, rates, tariffs
+from heliograph.services import accounts, ledgers, rates, tariffs, traces
 from heliograph.services.statistics import Statistics, Total, exchange
 from heliograph.store.database import Database
 
@@ -115,6 +115,14 @@ def test_refund_of_an_older_text_follows_the_exchange(backend: str, tmp_path: Pa
             ]
             assert (await house.row(lost)).refunded == PRICE
             assert await house.balance() == before + PRICE // 100
+            story = await traces.trace(house.db, house.snapshots.current, lost.int_id)  # type: ignore[arg-type]
+            money = [each.detail for each in story.entries if each.what in ("charge", "refund", "exchange")]
+            assert story.currency == "RUR" and money == [
+                "-1.5 RUR",
+                "1.5 RUR status 20",
+                "-1.5 RUR RUR to EUR",
+                "0.015 EUR RUR to EUR",
+            ]
             done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             house.statuses.delete(house.account, waiting.id, PHONE, house.now, done.set_result)
             assert await done

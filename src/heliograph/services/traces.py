@@ -10,6 +10,7 @@ from heliograph.core.reasons import Reason, Refused
 from heliograph.core.routing import Facts, explain
 from heliograph.core.status import name_status
 from heliograph.services.desk import message_of
+from heliograph.services.entries import EXCHANGE
 from heliograph.services.routes import list_all as list_routes
 from heliograph.services.snapshot import Snapshot
 from heliograph.store.database import Database, Row
@@ -63,9 +64,10 @@ class Story(msgspec.Struct, frozen=True):
 
 
 class _Names(NamedTuple):
-    """What numbers in rows are called."""
+    """What numbers in rows are called; ``cost`` is the currency of the message's time, ``currency`` the present one."""
 
     carriers: dict[int, str]
+    cost: str
     currency: str
 
     def carrier(self, id_: int) -> str:
@@ -105,12 +107,13 @@ async def trace(db: Database, facts: Snapshot, int_id: int, *, text: bool = Fals
     if not text:
         message.text, message.comment = UNSEEN, UNSEEN if message.comment else ""
     owner = await db.one("traces.account", message.account_id) or (f"(account {message.account_id})", "")
-    names = _Names(dict(await db.all("traces.carriers")), owner[1])
+    since = [each for each in facts.exchanges.get(message.account_id, ()) if each.int_id >= int_id]
+    names = _Names(dict(await db.all("traces.carriers")), since[0].currency if since else owner[1], owner[1])
     place = facts.look_up(message.phone)
     return Story(
         message=message,
         login=owner[0],
-        currency=owner[1],
+        currency=names.cost,
         status=name_status(message.status, english=True),
         carrier=names.carrier(message.carrier_id),
         country=place.iso if place else "",
@@ -149,7 +152,9 @@ async def _gather(db: Database, message: Message, names: _Names) -> list[Entry]:
     for at_ms, name, amount, wallet, count, note in await db.all("traces.ledger", message.account_id, message.int_id):
         wide = f" for {count} messages" if count > 1 else ""
         second = " on the second balance" if wallet == 2 else ""
-        entries.append(Entry(at_ms, name, f"{format_money(amount)} {names.currency}{second}{wide} {note}".strip()))
+        # Of the two entries of an exchange the one that puts in is in the present currency; all others are as the cost.
+        currency = names.currency if name == EXCHANGE and amount > 0 else names.cost
+        entries.append(Entry(at_ms, name, f"{format_money(amount)} {currency}{second}{wide} {note}".strip()))
     for row in await db.all("traces.orphans", message.int_id, message.phone, message.created_ms):
         id_, carrier_id, ref, _, received_ms, status, err, detail, reason = row
         news = f"receipt {id_} of {names.carrier(carrier_id)}, ref {ref}: status {status}, err {err}; {reason} {detail}"
