@@ -80,7 +80,6 @@ class Builder:
         self._left: deque[Task] = deque()  # by the last run of the program
         self._awake = asyncio.Event()
         self._building: dict[int, asyncio.Task[None]] = {}
-        self.states: dict[int, int] = {}
 
     def wake(self) -> None:
         """There is a new task."""
@@ -217,7 +216,6 @@ class Builder:
         while True:
             try:
                 await self.sweep()
-                self.states = await exports.count_states(self._db)
             except (StoreError, OSError) as error:
                 log.warning("exports_sweep_failed", extra={"error": str(error)})
             await asyncio.sleep(KEEP_S)

@@ -184,6 +184,14 @@ GROUPS: dict[str, tuple[Family, ...]] = {
             "callbacks_oldest_seconds", "For how long the oldest due callback waits. Minutes: a host is slow or down."
         ),
     ),
+    "Exports": (
+        _gauge(
+            "export_tasks",
+            "Exports by state; those that ended stay until they expire. Many waiting: raise exports.parallel. Failed: "
+            "`heliograph task list` says why.",
+            "state",
+        ),
+    ),
     "HTTP door": (
         _gauge(
             "http_connections",

@@ -13,6 +13,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
 from heliograph.core.carriers import Carrier
+from heliograph.core.exports import STATE_NAMES
 from heliograph.services.backlogs import Backlog
 from heliograph.services.callbacks import Callbacks
 from heliograph.services.desk import Desk
@@ -215,6 +216,8 @@ class Figures(Collector):
         due_ms = backlog.callbacks_due_ms
         yield "callbacks_oldest_seconds", (), 0 if due_ms is None else max(0, backlog.at_ms - due_ms) / 1000
         yield "receipts_waiting", (), backlog.orphans
+        for state, name in STATE_NAMES.items():
+            yield "export_tasks", (name,), self.sources.survey.exports.get(int(state), 0)
 
     def _of_ledger(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
         survey = self.sources.survey
