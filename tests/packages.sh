@@ -2,6 +2,7 @@
 # The Debian packages that tests need beside Python's: silent and fast when they are there. Called by ./dev test.
 #   chromium  the pages in a real browser (tests/web)
 #   strace    what the program asks of the kernel, such as that texts are synced before they are answered (tests/flows)
+#   sipp      calls from a program that knows SIP (tests/gateways)
 #   gcc       and Python's headers, only with --compiled
 set -eu
 
@@ -13,6 +14,7 @@ if [ "${1:-}" = --compiled ]; then
 fi
 command -v chromium >/dev/null 2>&1 || [ -x /usr/bin/chromium ] || missing="$missing chromium"
 command -v strace >/dev/null 2>&1 || missing="$missing strace"
+command -v sipp >/dev/null 2>&1 || missing="$missing sip-tester"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then

@@ -114,7 +114,7 @@ class Sip(Section, frozen=True):
     ] = ("MD5",)
     strangers: Annotated[
         Literal["refuse", "silence"],
-        Meta(description="What all others get: 403 (401 where there are users), or nothing"),
+        Meta(description="What all others get: 403, or nothing; where there are users, 401 in any case"),
     ] = "refuse"
     called: Annotated[
         Literal["request", "to"],
