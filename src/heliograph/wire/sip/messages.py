@@ -22,7 +22,7 @@ _REQUEST: Final = re.compile(r"([^ ]+) ([^ ]+) (SIP/[0-9]+\.[0-9]+)", re.I)
 _RESPONSE: Final = re.compile(r"(SIP/[0-9]+\.[0-9]+) ([1-6][0-9][0-9])(?: (.*))?", re.I)
 _LENGTH: Final = re.compile(r"[0-9]{1,9}")
 _CALL_ID: Final = re.compile(r"[!-~]{1,512}")
-_HOPS: Final = re.compile(r"[0-9]{1,3}")
+_HOPS: Final = re.compile(r"[0-9]{1,9}")
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
