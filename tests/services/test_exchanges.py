@@ -4,17 +4,21 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.databases import BACKENDS, fresh_database
+from tests.databases import BACKENDS, fresh_database, fresh_url
 from tests.house import NOW, PHONE, PRICE, House, Report, open_house
 
 from heliograph.core.messages import Accepted
 from heliograph.core.money import SCALE
+from heliograph.core.rates import convert
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.status import Err, Status
 from heliograph.core.tariffs import Prices, Zone
 from heliograph.services import accounts, ledgers, rates, tariffs, traces
+from heliograph.services.batch import is_exchanged
+from heliograph.services.entries import QUARTER_MS
 from heliograph.services.statistics import Statistics, Total, exchange
-from heliograph.store.database import Database
+from heliograph.store.database import Broken, Database, Step
+from heliograph.store.opening import open_database
 
 EURO = 100_000_000  # a hundred roubles
 
@@ -206,6 +210,49 @@ def test_refund_that_met_the_exchange_is_reckoned_anew(
             await house.desk.batch.settle()
             assert (await house.row(message)).refunded == (await house.row(waiting)).refunded == PRICE
             assert await house.balance() == 10 * SCALE
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_charges_and_an_exchange_at_the_same_time_never_mix(backend: str, tmp_path: Path) -> None:
+    """Two programs on one store: each charge is either before the exchange or refused, and the sums agree."""
+
+    async def charge(db: Database, int_id: int) -> int:
+        """What a batch of a server that knows only roubles writes; how much of it was kept."""
+        entry = (1, NOW, "charge", -PRICE, 1, int_id, 1, "")
+        try:
+            await db.transact(
+                [
+                    Step("purses.charge", [(-PRICE, 0, 0, 1, "RUR")], fetch=True),
+                    Step("ledger.add", [entry]),
+                    Step("statistics.add", [(1, NOW // QUARTER_MS, 1, "RUR", 1, PRICE, 0)]),
+                ]
+            )
+        except Broken as error:
+            assert is_exchanged(error)
+            return 0
+        return PRICE
+
+    async def story() -> None:
+        url = await fresh_url(backend, tmp_path)
+        server, other = await open_database(url), await open_database(url)
+        try:
+            await tariffs.create(server, "basic")
+            await prepare(server)
+            await accounts.create(server, "shop", tariff="basic", now_ms=NOW, balance=1000 * SCALE)
+            charges = [asyncio.ensure_future(charge(server, number)) for number in range(200)]
+            await asyncio.sleep(0.01)
+            found = await accounts.change_currency(other, "shop", "EUR", tariff="world", now_ms=NOW)
+            charges += [asyncio.ensure_future(charge(server, number)) for number in range(200, 210)]
+            spent = sum(await asyncio.gather(*charges))
+            assert found.balance == convert(1000 * SCALE - spent, 1_000_000, EURO)
+            assert (await accounts.show(server, "shop")).balance == found.balance
+            faults = (await ledgers.check(server)).faults
+            assert [fault.what for fault in faults] == ["what its messages cost"] * bool(spent)  # there are no messages
+        finally:
+            await other.close()
+            await server.close()
 
     asyncio.run(story())
 
