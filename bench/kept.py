@@ -68,6 +68,7 @@ class Kept(Installation):
     def __init__(self, folder: Path, stores: Stores, n: int, more: dict[str, str] | None = None) -> None:
         self.n = n
         self.fill_s = 0.0
+        self.links: list[dict[str, list[str]]] = []  # codes that redirects are measured with
         super().__init__(folder, stores, more=more)
         self.now_ms = time.time_ns() // 1_000_000
         self.logins = 0

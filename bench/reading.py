@@ -100,7 +100,10 @@ def run(
         for name, figures in asyncio.run(look_up(address, kept, within, options.samples, tell)).items():
             found[name] = [figures]
     if len(within) < len(options.parts):
+        sets = len(served.LEVELS) * options.runs if "redirects" in options.parts else 0
+        links = asyncio.run(served.make_links(folder, address, options.stored, sets))
         with Kept(folder, stores, options.stored) as serving:
+            serving.links = links
             for part in options.parts:
                 if part not in WITHIN:
                     try:

@@ -33,6 +33,7 @@ from heliograph.store.secrets import LINKS, Secrets
 BIG_KEY = f"apikey={key_of(BULK)}"
 BIG_PAGES = 28  # of 30 an hour
 LINK_COUNT, TRAIL_COUNT = 1000, 20_000
+LEVELS = 32, 128  # visitors at once
 LOAD_S = 10.0
 EXPORT_S = 600.0
 EXPORTED = 1_000_000
@@ -115,10 +116,11 @@ def measure_redirects(kept: Kept, runs: int, clicks: int, tell: Tell) -> dict[st
     The links of an account, 1000 of them; and recipients' own links, each followed for the first time: their messages move.
     """
     found: dict[str, list[Figures]] = {}
+    sets = iter(kept.links)
     for number in range(runs):
-        for connections in (32, 128):
+        for connections in LEVELS:
             tell(f"redirects, {connections} connections, run {number + 1}")
-            for name, codes in asyncio.run(_make_links(kept, random.Random(time.time_ns()))).items():
+            for name, codes in next(sets).items():
                 n = clicks if name == "links" else len(codes)
                 got = ask_many(kept, [f"/r/{code}" for code in codes], n, connections, status=302)
                 ms = got["answer_ms"]
@@ -127,26 +129,32 @@ def measure_redirects(kept: Kept, runs: int, clicks: int, tell: Tell) -> dict[st
     return found
 
 
-async def _make_links(kept: Kept, chance: random.Random) -> dict[str, list[str]]:
-    """Links and trails put beside a running server: above all ids it has given out, as another run of it would find them."""
-    codes = Codes(Secrets.open(kept.folder / "data").derive(LINKS))
-    db = await open_database(kept.database)
+async def make_links(folder: Path, address: str, n: int, sets: int) -> list[dict[str, list[str]]]:
+    """Codes of links and of recipients' own links, put into the store before a server runs on it; each set is for one load."""
+    codes = Codes(Secrets.open(folder / "data").derive(LINKS))
+    chance = random.Random(time.time_ns())
+    db = await open_database(address)
     try:
         rows = [await db.one(query) for query in ("links.last", "trails.last")]
         first = max(int(row[0]) for row in rows if row) + 1
-        made = f"{first}.{chance.randrange(10**9)}"
-        links = [
-            (first + k, archive.BIG, f"https://example.org/{made}/{k}", f"example.org/{made}/{k}", kept.now_ms)
-            for k in range(LINK_COUNT)
-        ]
-        span = min(TRAIL_COUNT, kept.n // 10)
-        start = chance.randrange(1, kept.n - span)
-        trails = [(first + LINK_COUNT + k, first + k % LINK_COUNT, start + k) for k in range(span)]
-        await db.transact([Step("links.add", links), Step("trails.add", trails)])
-        return {
-            "links": [codes.write(link[0]) for link in links],
-            "recipients' own links": [codes.write(trail[0]) for trail in trails],
-        }
+        made = []
+        for _ in range(sets):
+            links = [
+                (id_, archive.BIG, f"https://example.org/{id_}", f"example.org/{id_}", time.time_ns() // 1_000_000)
+                for id_ in range(first, first + LINK_COUNT)
+            ]
+            span = min(TRAIL_COUNT, n // 10)
+            start = chance.randrange(1, n - span)
+            trails = [(first + LINK_COUNT + k, first + k % LINK_COUNT, start + k) for k in range(span)]
+            first += LINK_COUNT + span
+            await db.transact([Step("links.add", links), Step("trails.add", trails)])
+            made.append(
+                {
+                    "links": [codes.write(link[0]) for link in links],
+                    "recipients' own links": [codes.write(trail[0]) for trail in trails],
+                }
+            )
+        return made
     finally:
         await db.close()
 
