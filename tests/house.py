@@ -91,6 +91,7 @@ class House:
         self.dispatch = Dispatch(self.desk)
         codes = Codes(b"k" * 32)
         self.links = self.submitting.links = Links(self.desk, codes, BASE, self.spawn)
+        self.quotas.restore = self.links.restore
         self.clicks = Clicks(self.desk, self.dispatch, codes, self.spawn)
         self.attempts = Attempts(self.desk, self.dispatch)
         self.receipts = Receipts(self.desk, self.dispatch, self.attempts)

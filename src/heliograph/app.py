@@ -46,8 +46,8 @@ from heliograph.services.exports import FOLDER, Exports
 from heliograph.services.guard import BanRules, Guard
 from heliograph.services.histories import Histories
 from heliograph.services.inbound import Incoming
-from heliograph.services.newsfeed import Newsfeed
 from heliograph.services.links import Links
+from heliograph.services.newsfeed import Newsfeed
 from heliograph.services.quotas import Quotas
 from heliograph.services.receipts import Receipts
 from heliograph.services.retention import Retention
@@ -105,6 +105,7 @@ class Heliograph:
         self.statuses = Statuses(self.desk, self.spawn)
         codes = Codes(secrets.derive(LINKS))
         self.links = self.submitting.links = Links(self.desk, codes, config.links.base, self.spawn)
+        self.quotas.restore = self.links.restore
         self.dispatch = Dispatch(self.desk)
         self.clicks = Clicks(self.desk, self.dispatch, codes, self.spawn)
         self.redirect = Redirect(self.clicks, config.links.base)

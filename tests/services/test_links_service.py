@@ -126,6 +126,31 @@ def test_a_repeated_request_is_still_recognised(backend: str, track: str, tmp_pa
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_copies_are_recognised_although_each_has_its_own_code(backend: str, tmp_path: Path) -> None:
+    """Duplicates and the limit of one text go by what the customer wrote, after a restart too."""
+
+    async def story() -> None:
+        rules = {"no_duplicates": "yes", "text_limit": "2", "track_links": "yes", "short_links": "yes"}
+        async with open_house(backend, tmp_path, **rules) as house:
+            assert isinstance(await house.send(PHONE, text=f"look {URL}", id="1"), Accepted)
+            assert isinstance(await house.send(PHONE, text=f"look {URL}b", id="2"), Accepted)
+            for _ in range(2):
+                # Another request by its sender, the same text.
+                copy = await house.send(PHONE, text=f"look {URL}", sender="Other")
+                assert isinstance(copy, Refusal)
+                assert copy.reason is Reason.DUPLICATE
+                house = await house.restart()
+            house.now += 120_000
+            assert isinstance(await house.send(PHONE, text=f"look {URL}", sender="Third"), Accepted)
+            house = await house.restart(after_ms=120_000)
+            limited = await house.send(PHONE, text=f"look {URL}", sender="Fourth")
+            assert isinstance(limited, Refusal)
+            assert limited.reason is Reason.NUMBER_LIMIT
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_each_recipient_gets_a_link_of_his_own(backend: str, tmp_path: Path) -> None:
     """A click tells who it was; two links of a text are two trails, one that stands there twice is one."""
 

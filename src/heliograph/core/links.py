@@ -173,6 +173,12 @@ def write_location(url: str) -> str:
         return url
 
 
+@lru_cache(maxsize=8)
+def code_pattern(base: str) -> re.Pattern[str]:
+    """Finds short links in texts; the first group is the code."""
+    return re.compile(f"{re.escape(base)}([0-9A-Za-z]{{{LENGTH}}})(?![0-9A-Za-z])")
+
+
 class Trails:
     """The links of a tracked submission, whose codes become each recipient's own. ``links`` are ids of links by code."""
 
@@ -203,12 +209,7 @@ class Trails:
                 laid[code] = self._codes.write(id_)
             return base + laid[code]
 
-        return _pattern(base).sub(lay_one, text), trails
-
-
-@lru_cache(maxsize=8)
-def _pattern(base: str) -> re.Pattern[str]:
-    return re.compile(f"{re.escape(base)}([0-9A-Za-z]{{{LENGTH}}})(?![0-9A-Za-z])")
+        return code_pattern(base).sub(lay_one, text), trails
 
 
 class Counts(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from operator import itemgetter
@@ -11,7 +12,18 @@ from typing import Any
 import msgspec
 
 from heliograph.core.accounts import Account
-from heliograph.core.links import Codes, Counts, Found, Trails, find, find_periods, imagine, plain, replace
+from heliograph.core.links import (
+    Codes,
+    Counts,
+    Found,
+    Trails,
+    code_pattern,
+    find,
+    find_periods,
+    imagine,
+    plain,
+    replace,
+)
 from heliograph.core.messages import LINKED, Recipient, Submission
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.texts import COMMENT, split_comment
@@ -218,6 +230,23 @@ class Links:
         ]
         results = await self._desk.db.transact(steps)
         return iter([int(row[0]) for row in results[1]])
+
+    async def restore(self, texts: list[str]) -> list[str]:
+        """Texts from the store as they were decided: where a recipient has links of his own, those of the account again."""
+        if not self.base:
+            return texts
+        pattern = code_pattern(self.base)
+        asked = {code: self.codes.read(code) for text in texts if self.base in text for code in pattern.findall(text)}
+        if not asked:
+            return texts
+        rows = await self._desk.db.all("links.targets", json.dumps(list(asked.values())))
+        link_of = {row[0]: row[1] for row in rows}
+
+        def restore_one(found: re.Match[str]) -> str:
+            link_id = link_of.get(asked[found[1]])
+            return found[0] if link_id is None else self.base + self.codes.write(link_id)
+
+        return [pattern.sub(restore_one, text) if self.base in text else text for text in texts]
 
     # -- questions ---------------------------------------------------------------------
     def find(

@@ -3,6 +3,7 @@
 They are counted in memory and rebuilt from the store at start, so a message costs no query.
 """
 
+from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 
 from heliograph.core.accounts import Account
@@ -33,6 +34,8 @@ class Quotas:
         self.copies = Recent()
         self.requests = Recent()
         self._rates: dict[int, Rate] = {}
+        # Texts from the store as they were counted: without links of the recipient's own.
+        self.restore: Callable[[list[str]], Awaitable[list[str]]] = _as_they_are
 
     def admit(self, account: Account, phone: str, text: str, user_ip: str, now_ms: int) -> Reason | None:
         """Why one more message is too many; None when it is not, and then it counts until ``withdraw``."""
@@ -94,7 +97,8 @@ class Quotas:
         strict = {account.id for account in accounts if account.settings.no_duplicates}
         first = await find_id(db, now_ms - 60_000)
         async for page in db.pages("messages.since", first):
-            for _, account_id, phone, print_, created_ms, status, text in page:
+            texts = await self.restore([row[6] for row in page])
+            for (_, account_id, phone, print_, created_ms, status, _), text in zip(page, texts, strict=True):
                 self._runs.take((account_id, phone), created_ms)
                 if status in REFUSED:
                     continue
@@ -110,5 +114,11 @@ class Quotas:
             first = await find_id(db, now_ms - local_ms % DAY_MS)
             counts = self._today(account, now_ms)
             async for page in db.pages("messages.today", first, account.id):
-                for phone, text, extra in page:
+                texts = await self.restore([row[1] for row in page])
+                for (phone, _, extra), text in zip(page, texts, strict=True):
                     self._note(counts, account, phone, text, decode_extra(extra).user_ip)
+
+
+async def _as_they_are(texts: list[str]) -> list[str]:
+    """No links are tracked."""
+    return texts
