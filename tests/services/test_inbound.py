@@ -88,6 +88,8 @@ def test_answer_belongs_to_who_wrote_last(backend: str, tmp_path: Path) -> None:
             (second,) = await house.accepted(PHONE, text="second")
             await house.send(KAZAKH, text="to another")
             assert await owner(house) == (house.account.id, second.int_id)
+            assert await owner(house, "8" + PHONE[1:]) == (house.account.id, second.int_id)
+            assert await owner(house, "Shop24") == (0, 0)
             await house.send(PHONE, text="tomorrow", send_ms=house.now + 86_400_000)
             await house.send(PHONE, text="virtual", test=True)
             await house.send(PHONE, text="", kind=Kind.HLR)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from heliograph.core.numbers import normalize
 from heliograph.services.batch import Change
 from heliograph.services.desk import Desk, Row
 from heliograph.services.moments import SLACK_MS, find_id
@@ -121,16 +122,18 @@ class Incoming:
             over.set()
 
     async def _take(self, group: list[tuple[Inbound, Callable[[bool], None]]]) -> None:
-        phones = {inbound.phone for inbound, _ in group}
+        # Messages have international numbers; some carriers write their subscribers in the country's own notation.
+        plan = self._desk.snapshots.current.plan
+        phones = {inbound.phone: normalize(inbound.phone, plan) or inbound.phone for inbound, _ in group}
         try:
-            owners = await find_owners(self._desk, phones, group[-1][0].received_ms)
+            owners = await find_owners(self._desk, set(phones.values()), group[-1][0].received_ms)
         except Exception as error:
             log.error("inbound_not_taken", extra={"texts": len(group), "error": str(error)})
             for _, settle in group:
                 settle(False)
             return
         for inbound, settle in group:
-            account_id, int_id = owners.get(inbound.phone, (0, 0))
+            account_id, int_id = owners.get(phones[inbound.phone], (0, 0))
             self._store(msgspec.structs.replace(inbound, account_id=account_id, int_id=int_id), settle)
 
     def _store(self, inbound: Inbound, settle: Callable[[bool], None]) -> None:
