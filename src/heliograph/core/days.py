@@ -30,10 +30,10 @@ def day_of(at_ms: int, zone: str) -> date:
 def start_of_day(day: date, zone: str) -> int:
     """The first moment (ms since 1970, UTC) of a day in a zone; 0 when that lies before 1970."""
     local_ms = (day - _EPOCH).days * _DAY_MS
-    # The offset at the border itself is wanted, which the clock of the zone gives only to who knows it: taken at both
-    # guesses, the later moment is right where clocks jump over midnight, and they agree everywhere else.
-    first = local_ms - offset_min(zone, local_ms) * 60_000
-    return max(0, local_ms - offset_min(zone, first) * 60_000)
+    # With the offset of the day before and that of the day after: the earlier moment at which the day has begun. Where the
+    # clocks jump over midnight that is later than midnight, where they fall back on it the second one.
+    moments = (local_ms - offset_min(zone, local_ms + side) * 60_000 for side in (-_DAY_MS, _DAY_MS))
+    return max(0, min(ms for ms in moments if ms + offset_min(zone, ms) * 60_000 >= local_ms))
 
 
 def next_day(day: date) -> date:
