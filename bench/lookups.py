@@ -30,8 +30,8 @@ Make = Callable[[random.Random], tuple[int, Wanted]]
 class Cases:
     """What is asked for: by name a function that makes one request, each time another one."""
 
-    def __init__(self, n: int, now_ms: int) -> None:
-        self.n = n
+    def __init__(self, n: int, now_ms: int, small: int = SMALL) -> None:
+        self.n, self.small = n, small
         self.begin_ms, self.end_ms = now_ms - archive.DAYS * DAY_MS, now_ms
 
     def _wanted(self, chance: random.Random, deep: bool, **more: object) -> Wanted:
@@ -102,29 +102,29 @@ class Cases:
         )
         cases["everything, middle account"] = lambda c: (archive.MIDDLE, self._wanted(c, False))
         cases["everything, small accounts"] = lambda c: (
-            archive.FIRST_SMALL + c.randrange(SMALL),
+            archive.FIRST_SMALL + c.randrange(self.small),
             self._wanted(c, False),
         )
         cases["a month, small accounts"] = lambda c: (
-            archive.FIRST_SMALL + c.randrange(SMALL),
+            archive.FIRST_SMALL + c.randrange(self.small),
             self._wanted(c, False, **self._period(c, 30)),
         )
         cases["a month, rare number, small accounts"] = lambda c: (
-            archive.FIRST_SMALL + c.randrange(SMALL),
+            archive.FIRST_SMALL + c.randrange(self.small),
             self._wanted(c, False, phones=(self.rare(c),), **self._period(c, 30)),
         )
         return cases
 
 
 async def measure_history(
-    db: Database, n: int, now_ms: int, samples: int, tell: Callable[[str], None]
+    db: Database, n: int, now_ms: int, samples: int, tell: Callable[[str], None], small: int = SMALL
 ) -> dict[str, Figures]:
     """Milliseconds to a page of 1000 by each filter."""
     snapshots = Snapshots(db, lambda secret: secret)
     await snapshots.load()
     desk = Desk(db, snapshots)
     found: dict[str, Figures] = {}
-    for name, make in Cases(n, now_ms).list_all().items():
+    for name, make in Cases(n, now_ms, small).list_all().items():
         tell(f"history: {name}")
         chance = random.Random(name)
         rows = 0
