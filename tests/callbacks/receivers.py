@@ -76,7 +76,7 @@ def reply_with(*replies: bytes, close: bool = False) -> Script:
 
 @asynccontextmanager
 async def receive(
-    script: Script = answer_all, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    script: Script = answer_all, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, port: int = 0
 ) -> AsyncIterator[Receiver]:
     """Serves `script` for each connection."""
     receiver = Receiver()
@@ -94,7 +94,7 @@ async def receive(
             receiver.open -= 1
             writer.transport.abort() if tls else writer.close()
 
-    server = await asyncio.start_server(serve, host, 0, ssl=tls)
+    server = await asyncio.start_server(serve, host, port, ssl=tls)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

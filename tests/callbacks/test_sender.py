@@ -1,78 +1,29 @@
 """The loop that tells customers, with the real client against servers on loopback (callbacks/sender.py)."""
 
 import asyncio
-import re
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.callbacks.receivers import OK, Exchange, Receiver, answer_all, opened, receive, reply_with, until
+from tests.callbacks.receivers import OK, Exchange, answer_all, receive, reply_with, until
+from tests.callbacks.sending import (
+    ERROR,
+    FAR,
+    emptied,
+    events,
+    expired_then_delivered,
+    house_at,
+    sending,
+    told,
+)
 from tests.databases import BACKENDS
-from tests.house import HANDLER, NOW, House, Report, make, open_house
+from tests.house import HANDLER, NOW, Report, make, open_house
 
-from heliograph.callbacks.client import Client
-from heliograph.callbacks.sender import Sender
 from heliograph.core.money import SCALE
 from heliograph.services import accounts
 
 both = pytest.mark.parametrize("backend", BACKENDS)
-FAR = 2**62
-ERROR = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
 MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-
-
-def told(receiver: Receiver) -> list[tuple[str, int]]:
-    """Id and status of every request, in order."""
-    bodies = [request.split(b"\r\n\r\n", 1)[1].decode() for request in receiver.requests]
-    found = [re.match(r"id=(\w+)&phone=[^&]*&status=(\d+)&", body) for body in bodies]
-    return [(each[1], int(each[2])) for each in found if each]
-
-
-def events(receiver: Receiver) -> list[int]:
-    return [int(request.split(b"X-Heliograph-Event: ")[1].split(b"\r\n")[0]) for request in receiver.requests]
-
-
-@asynccontextmanager
-async def sending(house: House, client: Client | None = None, most_held: int = 20_000) -> AsyncIterator[Sender]:
-    """A sender as the program builds it."""
-    async with opened() as own:
-        sender = Sender(house.callbacks, client or own, lambda: house.now, most_held)
-        house.desk.batch.watch["callbacks.add"] = sender.take
-        house.desk.batch.watch["staged.end"] = lambda _: sender.look()
-        task = asyncio.create_task(sender.run())
-        sender.take([])
-        try:
-            yield sender
-        finally:
-            house.desk.batch.watch.clear()
-            await sender.stop(0.0)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await house.desk.batch.settle()
-
-
-@asynccontextmanager
-async def house_at(receiver: Receiver, backend: str, tmp_path: Path) -> AsyncIterator[House]:
-    async with open_house(backend, tmp_path, callback_url=f"http://127.0.0.1:{receiver.port}/told") as house:
-        yield house
-
-
-async def emptied(house: House) -> None:
-    """Wait until no news is left in the table."""
-    while await house.callbacks.read_due(FAR, 0, 1):
-        await asyncio.sleep(0.005)
-
-
-async def expired_then_delivered(house: House, ref: str = "a1") -> Any:
-    """A text that expires and is delivered all the same: two pieces of news."""
-    await house.set_carrier(failover="refused")
-    message = await house.sent(ref, text=ref)
-    for status in (3, 1):
-        assert await house.report(Report(ref, status))
-    return message
 
 
 @both

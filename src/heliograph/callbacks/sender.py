@@ -85,8 +85,6 @@ class Sender:
             # In the table as well: it is read with the older one. The time says nothing here, for the older one may have
             # become due after this page was read.
             return True
-        if callback.id == older_id:
-            del self._stalled[callback.int_id]
         account = self._callbacks.find_account(callback)
         if account is None:
             self._callbacks.drop(callback, "the account wants no callbacks", now_ms)
@@ -105,6 +103,8 @@ class Sender:
             return False
         if queue is None:
             queue = self._waiting[origin] = deque()
+        if callback.id == older_id:
+            del self._stalled[callback.int_id]  # not before there was room: it must not be overtaken
         queue.append((callback, plan))
         self._held.add(callback.id)
         return True
@@ -140,7 +140,10 @@ class Sender:
             self._spawn(self._read())
 
     def _begin(self, callback: Callback, plan: Plan, now_ms: int) -> None:
-        """Send one row, unless another of the same message is under way."""
+        """Send one row, unless another of the same message is under way, or older news of it has failed meanwhile."""
+        if callback.id > self._stalled.get(callback.int_id, FAR_MS):
+            self._held.discard(callback.id)  # it is in the table
+            return
         if callback.int_id in self._busy:
             self._busy[callback.int_id].append((callback, plan))
             return

@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "queue": ("queue", "queue", "What waits, for how long, and why."),
     "link": ("link", "link", "Short links, their clicks, and whose they are."),
     "inbound": ("inbound", "inbound", "Texts that subscribers have sent."),
+    "callbacks": ("callbacks", "callbacks", "What customers are still to be told; telling it again."),
     "trace": ("trace", "trace", "The whole story of a message."),
     "drill": ("drill", "drill", "Kill the server under load and count what is lost."),
     "simulate": ("simulate", "simulate", "A carrier to test with."),

@@ -17,6 +17,12 @@ INSERT INTO accounts (id, login, currency, credit, tariff_id, settings, created_
 -- name: set_settings
 UPDATE accounts SET settings = ? WHERE id = ?
 
+-- name: callback_keys
+SELECT id, callback_keys FROM accounts WHERE login = ?
+
+-- name: set_callback_keys
+UPDATE accounts SET callback_keys = ? WHERE id = ?
+
 -- name: set_tariff
 UPDATE accounts SET tariff_id = ? WHERE id = ?
 
