@@ -125,11 +125,7 @@ class Heliograph:
         self.sender = Sender(self.callbacks, self._client(), clock_ms)
         self.newsfeed = Newsfeed(self.desk, self.spawn, clock_ms)
         self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
-        folder, asked = config.data / FOLDER, config.exports
-        keep_ms = asked.keep_days * 86_400_000
-        self.exports = Exports(db, folder, self.spawn, asked.tasks)
-        self.builder = Builder(db, config.database, folder, clock_ms, parallel=asked.parallel, keep_ms=keep_ms)
-        self.exports.added, self.exports.cancelled = self.builder.wake, self.builder.stop
+        self._make_exports(db, config)
         self.api = Api(
             Services(
                 self.credentials,
@@ -152,6 +148,20 @@ class Heliograph:
         self._watch()
         self.live: Callable[[Request, Reply], None] | None = None
         self.addresses: dict[str, tuple[str, int]] = {}
+
+    def _make_exports(self, db: Database, config: Config) -> None:
+        folder, said = config.data / FOLDER, config.exports
+        self.exports = Exports(db, folder, self.spawn, said.tasks)
+        self.builder = Builder(
+            db,
+            config.database,
+            folder,
+            clock_ms,
+            parallel=said.parallel,
+            keep_ms=said.keep_days * 86_400_000,
+            nice=said.nice,
+        )
+        self.exports.added, self.exports.cancelled = self.builder.wake, self.builder.stop
 
     def look_up(self, phone: str) -> Any:
         """Country, operator and region of a number, by the present snapshot."""

@@ -224,6 +224,10 @@ class Exports(Section, frozen=True):
 
     keep_days: Annotated[int, Meta(ge=1, description="Days that a file is kept, and its task in the list")] = 7
     parallel: Annotated[int, Meta(ge=1, le=8, description="Files written at once; each takes up to a processor")] = 1
+    nice: Annotated[
+        int,
+        Meta(ge=0, le=19, description="How far they step back: 0 not at all, 19 behind all that wants the processor"),
+    ] = 19
     tasks: Annotated[
         int, Meta(ge=1, description="Tasks of one account that wait, are in progress or have a file; more: error 9")
     ] = 20

@@ -13,6 +13,7 @@ from heliograph.services.excerpts import Job, build
 from heliograph.store.opening import open_database
 
 MANY = 120_000
+EAGER = {"HELIOGRAPH_EXPORTS_NICE": "0"}  # a test does not wait until the machine has nothing else to do
 PERIOD = {"start": "20.09.2026", "end": "22.09.2026"}
 
 
@@ -56,7 +57,7 @@ def test_export_is_made_and_fetched(tmp_path: Path) -> None:
     async def story() -> None:
         url = f"sqlite:///{tmp_path / 'flow.db'}"
         async with Carrier() as carrier:
-            program = Program(tmp_path, database=url)
+            program = Program(tmp_path, database=url, environment=EAGER)
             await prepare(url, program.data, carrier.port)
             await fill(url, 3000)
             async with program:
@@ -94,7 +95,7 @@ def test_killed_server_goes_on_with_its_export(tmp_path: Path) -> None:
     async def story() -> None:
         url = f"sqlite:///{tmp_path / 'flow.db'}"
         async with Carrier() as carrier:
-            program = Program(tmp_path, database=url)
+            program = Program(tmp_path, database=url, environment=EAGER)
             await prepare(url, program.data, carrier.port)
             await fill(url, MANY)
             folder = program.data / "exports"
@@ -120,7 +121,7 @@ def test_stop_does_not_wait_for_an_export(tmp_path: Path) -> None:
     async def story() -> None:
         url = f"sqlite:///{tmp_path / 'flow.db'}"
         async with Carrier() as carrier:
-            program = Program(tmp_path, database=url)
+            program = Program(tmp_path, database=url, environment=EAGER)
             await prepare(url, program.data, carrier.port)
             await fill(url, MANY)
             async with program:

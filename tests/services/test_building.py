@@ -57,7 +57,7 @@ class Site:
         self.db = db
         self.folder = folder
         self.now = NOW
-        self.builder = Builder(db, url, folder, lambda: self.now, keep_ms=DAY)
+        self.builder = Builder(db, url, folder, lambda: self.now, keep_ms=DAY, nice=0)
         self.exports = exports.Exports(db, folder, lambda work: self.spawned.append(asyncio.ensure_future(work)))
         self.exports.added, self.exports.cancelled = self.builder.wake, self.builder.stop
         self.spawned: list[Any] = []

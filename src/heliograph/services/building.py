@@ -17,7 +17,7 @@ import msgspec
 
 from heliograph.core.exports import Form, Place, Task, owner_of
 from heliograph.services import exports
-from heliograph.services.excerpts import Job, News
+from heliograph.services.excerpts import LAST, Job, News
 from heliograph.store.database import Database, StoreError
 
 log = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ class Builder:
         *,
         parallel: int = 1,
         keep_ms: int = 7 * 86_400_000,
+        nice: int = LAST,
     ) -> None:
         self._db = db
         self._database = database
@@ -77,6 +78,7 @@ class Builder:
         self._clock_ms = clock_ms
         self._parallel = parallel
         self._keep_ms = keep_ms
+        self._nice = nice
         self._left: deque[Task] = deque()  # by the last run of the program
         self._awake = asyncio.Event()
         self._building: dict[int, asyncio.Task[None]] = {}
@@ -164,7 +166,14 @@ class Builder:
 
     async def _follow(self, task: Task, place: Place) -> News | None:
         """Run the process until it ends and write down how far it is; the last news, None when the task was cancelled."""
-        job = Job(database=self._database, folder=str(self._folder), file=task.file, wanted=task.wanted, place=place)
+        job = Job(
+            database=self._database,
+            folder=str(self._folder),
+            file=task.file,
+            wanted=task.wanted,
+            place=place,
+            nice=self._nice,
+        )
         last, written_s = News(place=place), time.monotonic()
         async with contextlib.aclosing(run_job(job)) as told:
             async for news in told:

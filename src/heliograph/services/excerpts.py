@@ -23,19 +23,21 @@ from heliograph.store.database import Database, Row
 PAGE = 2000  # rows a read: some 10 ms of an open snapshot
 STRETCH = 25  # pages: 50,000 rows are some 10 MB
 SLICE = 2**20  # int_ids counted in one read, some 50 ms
+LAST = 19  # of nice: only what nobody else wants (sched(7), SCHED_IDLE)
 LEVEL = 4  # of zlib: half the time of 6, a tenth more bytes
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process is told: the store, the folder and name of the file, what to write, and where to begin."""
+    """What the process is told: the store, the folder and name of the file, what to write, where to begin, and how far to step
+    back for others (0 to ``LAST``)."""
 
     database: str
     folder: str
     file: str
     wanted: Wanted
     place: Place = Place()
-    nice: int = 19
+    nice: int = LAST
 
 
 class News(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
