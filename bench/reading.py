@@ -22,6 +22,7 @@ from bench.lookups import SAMPLES, measure_history, measure_operators, measure_s
 from bench.plan import Runs
 from rich.console import Console
 
+from heliograph.store.database import StoreError
 from heliograph.store.opening import open_database
 
 PARTS = ("history", "statistics", "operators", "pages", "sums", "redirects", "exports", "beside")
@@ -43,7 +44,7 @@ def main(arguments: list[str]) -> int:
         stores = open_kept(options.database, folder)
         try:
             found, described = run(options, folder, stores, tell)
-        except RuntimeError as error:
+        except (RuntimeError, StoreError) as error:  # the second: a kept store of another version
             print(f"bench: {error}", file=sys.stderr)
             return 2
         finally:
