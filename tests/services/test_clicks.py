@@ -14,7 +14,7 @@ from heliograph.core.reasons import Refusal
 from heliograph.core.status import Status
 from heliograph.services import traces
 from heliograph.services.clicks import Clicks
-from heliograph.store.database import Full, StoreError
+from heliograph.store.database import Full, Step, StoreError
 
 URL = "https://shop.example.ru/sale"
 DAY_MS = 86_400_000
@@ -287,5 +287,25 @@ def test_codes_in_memory_are_bounded(tmp_path: Path, monkeypatch: Any) -> None:
             assert [row[3] for row in rows] == [1] * 30
             house.clicks = Clicks(house.desk, house.dispatch, house.links.codes, house.spawn)
             assert await click(house, house.links.codes.write(ids[urls[0]])) == urls[0]
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_codes_of_old_messages_are_never_given_again(backend: str, tmp_path: Path) -> None:
+    """A text in somebody's phone must not lead to another address one day: the newest trail outlives its message."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path, track_links="yes") as house:
+            messages = [await tracked(house, ref=f"a{n}", phone=f"7916000000{n}") for n in range(3)]
+            async with house.db.transaction() as tx:
+                await tx.script("DELETE FROM messages")
+            await house.db.transact([Step("retention.trails", [(",".join(str(each.int_id) for each in messages),)])])
+            house = await house.restart()
+            assert await click(house, code_of(messages[0])) == ""
+            assert await click(house, code_of(messages[2])) == URL
+            newest = house.links.codes.read(code_of(messages[2]))
+            assert newest is not None
+            assert house.desk.take_links() > newest
 
     asyncio.run(story())
