@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CLIENTS = HERE / "clients"
 LISTENS = re.compile(r"listens on (http://\S+?)/?$")
+CONTROL = re.compile(r"--control (\S+)")
 START_S = 30.0
 INSTALL_S = 240.0
 CLIENT_S = 60.0
@@ -84,6 +86,7 @@ ALL = (
         ("nodejs", "npm"),
     ),
     Client("php", "PHP shop as usual: fmt=1, socket, windows-1251", "shop.php", ("php",), debian=("php-cli",)),
+    Client("php-handler", "PHP handler as the reference sketches it", "handler.py", ("php",), debian=("php-cli",)),
     Client("perl", "Perl: HTTP/1.0, fmt=0, SHA-1, key as password", "script.pl", ("perl",), debian=("perl",)),
     Client("java", "JDK client: offers HTTP/2, strict keys and types", "Strict.java", ("java", "javac")),
 )
@@ -148,7 +151,7 @@ def demo_server(folder: Path) -> Iterator[str]:
         (folder / "server.log").open("wb") as log,
     ):
         server = subprocess.Popen(
-            [sys.executable, "-m", "heliograph", "serve", "--demo", "--http", "127.0.0.1:0"],
+            [sys.executable, "-m", "heliograph", "serve", "--demo", "--http", "127.0.0.1:0", "--data", f"{place}/data"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -161,12 +164,15 @@ def demo_server(folder: Path) -> Iterator[str]:
             patience = threading.Timer(START_S, server.kill)
             patience.start()
             found = LISTENS.search(server.stdout.readline().strip())
+            told = read_lines(server.stdout)
             patience.cancel()
             if found is None:
                 print(
                     f"foreign: the server does not start\n{(folder / 'server.log').read_text('utf-8')}", file=sys.stderr
                 )
                 raise SystemExit(2)
+            control = CONTROL.search("".join(told))
+            os.environ |= {"DEMO_DATA": f"{place}/data", "DEMO_CONTROL": control[1] if control else ""}
             yield found[1]
         finally:
             server.send_signal(signal.SIGTERM)
@@ -175,6 +181,14 @@ def demo_server(folder: Path) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 server.kill()
                 server.wait()
+
+
+def read_lines(stream: IO[str]) -> list[str]:
+    """What a demo server prints, up to its last line."""
+    lines = [stream.readline()]
+    while lines[-1] and "Ctrl-C" not in lines[-1]:
+        lines.append(stream.readline())
+    return lines
 
 
 def try_client(client: Client, url: str, folder: Path, phone: int) -> Outcome:
@@ -198,7 +212,7 @@ def prepare(client: Client, folder: Path) -> tuple[list[str], dict[str, str]]:
     if client.index == "npm":
         environment |= {"NODE_PATH": str(install_npm(client, folder)), "NODE_NO_WARNINGS": "1"}
     interpreter = Path(program).suffix
-    commands = {".js": ["node"], ".php": ["php"], ".pl": ["perl"], ".java": ["java"]}
+    commands = {".py": [sys.executable], ".js": ["node"], ".php": ["php"], ".pl": ["perl"], ".java": ["java"]}
     return [*commands[interpreter], program], environment
 
 
