@@ -62,7 +62,7 @@ GROUPS: dict[str, tuple[Family, ...]] = {
         _counter("stored_messages", "Texts written to the store, those refused within a mixed request too."),
         _counter(
             "retired_messages",
-            "Old texts that left the history (keep_days). At most some 4,000 a second; it stands still when none is due.",
+            "Old texts that left the history (keep_days). It stands still when none is due.",
         ),
         _gauge("memory_messages", "Texts held in memory because they move. Near 50000 and above: carriers lag behind."),
     ),
