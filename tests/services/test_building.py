@@ -274,6 +274,7 @@ def test_files_expire_and_strays_are_swept(backend: str, tmp_path: Path) -> None
             (site.folder / f"{stray}.work").mkdir()
             for name in (stray, f"{stray}.part", f"{stray}.work/sheet", "notes.txt"):
                 (site.folder / name).write_text("x")
+            (site.folder / f"{task.file}.part").write_text("of a run that was killed before it could tidy up")
             await site.builder.sweep()
             assert site.files() == sorted([task.file, "notes.txt"])
             site.now += DAY + 1

@@ -199,6 +199,19 @@ def test_long_spreadsheet_goes_on_in_another_sheet(tmp_path: Path) -> None:
     assert [[row[1] for row in sheet] for sheet in found] == [["b", "1", "2", "3"], ["b", "4", "5", "6"], ["b", "7"]]
 
 
+def test_last_room_of_the_disk_is_left_to_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts come before exports."""
+    monkeypatch.setattr(excerpts, "RESERVE", 2**62)
+
+    async def story() -> None:
+        async with fresh_database("sqlite", tmp_path) as db:
+            with pytest.raises(OSError, match="No space left") as raised:
+                await run(db, job_of(tmp_path, want()))
+            assert excerpts.explain(raised.value).startswith("there is no room left on the disk for this file")
+
+    asyncio.run(story())
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_process_tells_its_places_and_the_end(backend: str, tmp_path: Path) -> None:
     """The way the server and the command line use it."""

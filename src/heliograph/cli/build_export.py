@@ -39,7 +39,7 @@ def build_export() -> None:
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         where = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else ""  # noqa: PTH119
-        _fail(tell, told[-1], f"internal failure, {type(error).__name__} at {where}", True)
+        _fail(tell, told[-1], f"internal failure, {type(error).__name__} at {where}", False)
 
 
 async def _run(job: Job, tell: Tell) -> Place:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from heliograph.core.exports import Form, Place, Task, owner_of
+from heliograph.core.exports import Place, Task, owner_of
 from heliograph.services import exports
 from heliograph.services.excerpts import LAST, Job, News
 from heliograph.store.database import Database, StoreError
@@ -26,7 +26,8 @@ COMMAND = "build-export"  # hidden: heliograph.cli.build_export
 LOOK_S = 5.0  # between two looks for tasks that the command line made
 TOLD_S = 1.0  # between two notes of one task in the store
 KEEP_S = 60.0  # between two removals of what has expired
-TRIES = 5  # of a process that ended without getting any further
+TRIES = 5  # of a process that was killed without getting any further
+AWAY_TRIES = 720  # of one that could not ask the store: an hour
 PAUSE_S = 1.0
 
 
@@ -155,14 +156,15 @@ class Builder:
                 await self._end(task, news.place, news.failed)
                 return
             tries = 0 if news.place != place else tries + 1
+            most, pause_s = (AWAY_TRIES, LOOK_S) if news.again else (TRIES, PAUSE_S)
             place = news.place
             log.warning("export_interrupted", extra={"task": task.id, "error": news.failed, "tries": tries})
-            if tries >= TRIES:
+            if tries >= most:
                 await self._end(
                     task, place, news.failed or "the process that writes the file was ended again and again"
                 )
                 return
-            await asyncio.sleep(PAUSE_S)
+            await asyncio.sleep(pause_s)
 
     async def _follow(self, task: Task, place: Place) -> News | None:
         """Run the process until it ends and write down how far it is; the last news, None when the task was cancelled."""
@@ -194,12 +196,12 @@ class Builder:
     async def _end(self, task: Task, place: Place, complaint: str) -> None:
         """Write the end down, however long the store takes: it may be full for the same reason as the disk."""
         if complaint:
+            log.error("export_failed", extra={"task": task.id, "error": complaint})
             await asyncio.to_thread(exports.remove_files, self._folder, task.file)
         while True:
             now_ms = self._clock_ms()
             try:
                 if complaint:
-                    log.error("export_failed", extra={"task": task.id, "error": complaint})
                     await exports.fail(self._db, task.id, complaint, now_ms=now_ms)
                 else:
                     await exports.finish(self._db, task.id, place.rows, now_ms=now_ms)
@@ -217,8 +219,8 @@ class Builder:
             return  # the next sweep does it
         if found is None or not (found.ready or found.status == 1):
             await asyncio.to_thread(exports.remove_files, self._folder, task.file)
-        elif found.ready and task.wanted.form is Form.XLSX:
-            await asyncio.to_thread((self._folder / f"{task.file}.part").unlink, True)
+        elif found.ready:
+            await asyncio.to_thread(exports.remove_rests, self._folder, task.file)
 
     # -- expiry --------------------------------------------------------------------------------
     async def _keep(self) -> None:
@@ -237,6 +239,9 @@ class Builder:
         if expired:
             log.info("exports_expired", extra={"count": len(expired)})
         kept = await exports.list_files(self._db)
-        gone = {owner for name in there if (owner := owner_of(name)) and owner not in kept}
-        for file in gone:
-            await asyncio.to_thread(exports.remove_files, self._folder, file)
+        for name in there:
+            owner = owner_of(name)
+            if owner and owner not in kept:
+                await asyncio.to_thread(exports.remove_files, self._folder, owner)
+            elif owner != name and kept.get(owner):
+                await asyncio.to_thread(exports.remove_rests, self._folder, owner)

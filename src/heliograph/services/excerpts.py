@@ -25,6 +25,7 @@ STRETCH = 25  # pages: 50,000 rows are some 10 MB
 SLICE = 2**20  # int_ids counted in one read, some 50 ms
 LAST = 19  # of nice: only what nobody else wants (sched(7), SCHED_IDLE)
 LEVEL = 4  # of zlib: half the time of 6, a tenth more bytes
+RESERVE = 256 * 2**20  # bytes of the disk that are left for the store: texts come before exports
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -86,6 +87,7 @@ async def _write_rows(db: Database, job: Job, descriptor: int, tell: Tell) -> Pl
     lines = Lines(wanted, (await load_ranges(db)).lookup)
     tell(News(place=place))
     while not place.over:
+        check_room(Path(job.folder))
         stretch = _Stretch(descriptor, wanted.form is Form.GZIP)
         if not place.bytes:
             stretch.write(lines.header())
@@ -175,6 +177,7 @@ def _convert(job: Job, part: Path, final: Path, place: Place, tell: Tell) -> Pla
     work.mkdir(mode=0o700)
 
     def note(rows: int) -> None:
+        check_room(work)
         tell(News(place=msgspec.structs.replace(place, sheet=rows)))
 
     made = work / "book.xlsx"
@@ -188,6 +191,13 @@ def _convert(job: Job, part: Path, final: Path, place: Place, tell: Tell) -> Pla
     made.rename(final)
     shutil.rmtree(work, ignore_errors=True)
     return msgspec.structs.replace(place, sheet=place.rows)
+
+
+def check_room(folder: Path) -> None:
+    """OSError when the disk of a folder has no more room than is left for the store."""
+    disk = os.statvfs(folder)
+    if disk.f_bavail * disk.f_frsize < RESERVE:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _sync_folder(folder: Path) -> None:

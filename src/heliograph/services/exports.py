@@ -144,9 +144,9 @@ async def expire(db: Database, before_ms: int) -> list[str]:
     return [row[0] for row in found]
 
 
-async def list_files(db: Database) -> set[str]:
-    """The names of the files of tasks that are in progress or done."""
-    return {row[0] for row in await db.all("tasks.files")}
+async def list_files(db: Database) -> dict[str, bool]:
+    """The names of the files of tasks that are in progress or done, and whether they are done."""
+    return {file: state == State.DONE for file, state in await db.all("tasks.files")}
 
 
 async def count_states(db: Database) -> dict[int, int]:
@@ -160,9 +160,14 @@ def rows_expected(place: Place) -> int:
 
 
 def remove_files(folder: Path, file: str) -> None:
-    """Remove a task's file and what stands beside it while it is built."""
-    for path in (folder / file, folder / f"{file}.part"):
-        path.unlink(missing_ok=True)
+    """Remove a task's file and what stands beside it."""
+    (folder / file).unlink(missing_ok=True)
+    remove_rests(folder, file)
+
+
+def remove_rests(folder: Path, file: str) -> None:
+    """Remove what stands beside a file while it is built."""
+    (folder / f"{file}.part").unlink(missing_ok=True)
     work = folder / f"{file}.work"
     if work.is_dir():
         for path in work.iterdir():

@@ -207,10 +207,11 @@ OPERATIONS = (
         errors=(_BAD,),
         limits=(
             _THREE,
+            "100 requests an hour",
             f"{PHONES_MOST} numbers in phone",
             "exports.tasks of the configuration bounds the tasks that wait, are in progress or have a file (error 9)",
         ),
-        paces=(Pace(limit=3),),
+        paces=(Pace(limit=3), Pace(limit=100, period_s=3600, identical=False)),
         words=_WORDS,
     ),
     Operation(

@@ -63,7 +63,7 @@ UPDATE tasks SET status = 3, ended_ms = ? WHERE id = ? AND account_id = ? AND st
 DELETE FROM tasks WHERE status >= 2 AND ended_ms < ? RETURNING file
 
 -- name: files
-SELECT file FROM tasks WHERE status IN (1, 2)
+SELECT file, status FROM tasks WHERE status IN (1, 2)
 
 -- name: states
 SELECT status, count(*) FROM tasks GROUP BY status ORDER BY status
