@@ -8,7 +8,6 @@ import asyncio
 import http.client
 import json
 import random
-import statistics
 import subprocess
 import sys
 import time
@@ -18,7 +17,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench import archive
-from bench.children import ROOT, descend, environment, forget_peak, memory_mb
+from bench.children import ROOT, descend, environment, memory_mb
 from bench.installation import Figures
 from bench.kept import SMALL, Kept
 from bench.lookups import Cases
@@ -35,7 +34,7 @@ BIG_PAGES = 28  # of 30 an hour
 LINK_COUNT, TRAIL_COUNT = 1000, 20_000
 LEVELS = 32, 128  # visitors at once
 LOAD_S = 10.0
-EXPORT_S = 600.0
+OWN = "RssAnon"  # of /proc/PID/status: memory without the pages of mapped files
 EXPORTED = 1_000_000
 Tell = Callable[[str], None]
 
@@ -167,20 +166,15 @@ def measure_exports(kept: Kept, runs: int, tell: Tell) -> dict[str, list[Figures
     found = []
     for number in range(runs):
         tell(f"an export, run {number + 1}")
-        before = _memory(kept)
-        forget_peak(kept.server.pid)
+        before, server_before = _memory(kept), memory_mb(kept.server.pid, OWN)
         id_ = start_export(kept)
-        peak = before
+        peak, server_peak = before, server_before
         while (row := asyncio.run(_task(kept, id_)))[0] < 2:
-            peak = max(peak, _memory(kept))
+            peak, server_peak = max(peak, _memory(kept)), max(server_peak, memory_mb(kept.server.pid, OWN))
             time.sleep(0.2)
-        server_mb = memory_mb(kept.server.pid, "VmHWM")
         figures = {"export_s": (row[2] - row[1]) / 1e3, "export_rows": row[3]}
-        figures |= {
-            "rows_per_s": row[3] / max(1e-3, figures["export_s"]),
-            "growth_mb": peak - before,
-            "peak_mb": server_mb,
-        }
+        figures["rows_per_s"] = row[3] / max(1e-3, figures["export_s"])
+        figures |= {"growth_mb": peak - before, "server_growth_mb": server_peak - server_before}
         found.append(figures)
         check_file(kept, id_, row)
     return {"an export alone": found}
@@ -254,11 +248,11 @@ async def _task(kept: Kept, id_: int) -> Row:
 
 
 def _memory(kept: Kept) -> float:
-    """Of the server and the processes that it has started."""
+    """Of the server and the processes that it has started, without files that they have mapped."""
     total = 0.0
     for pid in descend(kept.server.pid):
         try:
-            total += memory_mb(pid)
+            total += memory_mb(pid, OWN)
         except OSError:
             pass  # ended meanwhile
     return total
@@ -266,11 +260,6 @@ def _memory(kept: Kept) -> float:
 
 def _day(now_ms: int, days: int) -> str:
     return (datetime.fromtimestamp(now_ms / 1e3, UTC) + timedelta(days=days)).strftime("%d.%m.%Y")
-
-
-def median(rows: Sequence[Figures], key: str) -> float:
-    """Of one figure over runs."""
-    return statistics.median(row[key] for row in rows)
 
 
 def folder_of(given: str | None, fallback: str, database: str) -> Path:

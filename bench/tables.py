@@ -41,6 +41,7 @@ NAMES = {
     "answer_s": ("answer", "s", 2),
     "handed_over_per_s": ("handed to the carrier", "/s", 0),
     "growth_mb": ("growth of memory", "MB", 0),
+    "server_growth_mb": ("- of the server itself", "MB", 0),
     "fill_s": ("filling it", "s", 1),
     "store_mb": ("size of the store", "MB", 0),
     "cpu_us": ("CPU of all a text", "µs", 0),
