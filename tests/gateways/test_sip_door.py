@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -384,6 +385,38 @@ def test_flood_of_calls_keeps_within_its_bound() -> None:
         assert (door.stats()["late"], door.stats()["expected"], door.stats()["waiting"]) == (1, 1, 99)
 
     talk(owner, work, transactions=100)
+
+
+def test_flood_of_long_calls_keeps_within_its_bound() -> None:
+    """A hundred calls of 60 kB would be fifteen times as much memory as a hundred calls."""
+    owner = Owner(None)
+
+    async def work(door: SipDoor, phone: Phone) -> None:
+        for number in range(30):
+            via = f"SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK{number}"
+            phone.send(compose(Via=via, Call_ID=f"call-{number}", Record_Route=f"<sip:{'x' * 40_000}>"))
+            assert await phone.statuses(1) == [100]
+        assert 5 < door.stats()["transactions"] <= 10
+
+    talk(owner, work, transactions=100)
+
+
+def test_call_that_comes_by_two_ways_is_told_once() -> None:
+    """A trunk's two servers may each send the same call; for the caller it is one."""
+    owner = Owner()
+
+    async def work(door: SipDoor, phone: Phone) -> None:
+        phone.send(compose())
+        assert await phone.statuses(2) == [100, 486]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.2", 0))
+            other.connect(place_of(door))
+            other.send(compose(Via="SIP/2.0/UDP 127.0.0.2;rport;branch=z9hG4bKother"))
+            other.settimeout(5)
+            answer = await asyncio.get_running_loop().run_in_executor(None, other.recv, 2000)
+        assert answer.startswith(b"SIP/2.0 482 ") and len(owner.calls) == 1
+
+    talk(owner, work)
 
 
 def test_stopping_door_waits_for_answers_and_takes_no_calls() -> None:

@@ -173,6 +173,18 @@ def test_refusal_is_shown_and_tried_again() -> None:
     assert reasons == ["503 Said"]
 
 
+def test_trunk_that_grants_no_time_is_not_asked_without_end() -> None:
+    """200 with Expires: 0 would otherwise be renewed at once, and again, and again."""
+
+    def script(request: Request, number: int) -> tuple[int, dict[str, str]]:
+        return 200, {"Expires": "0"}
+
+    async def work(door: SipDoor, trunk: Trunk) -> None:
+        await until(lambda: door.registrations()[0].reason == "registered for no time")
+
+    register(script, work)
+
+
 def test_call_comes_over_the_registered_socket_and_nat_is_kept_open() -> None:
     """The registrar calls where REGISTER came from; signs of life keep the way open; the contact is as configured."""
 

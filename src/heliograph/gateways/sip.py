@@ -244,9 +244,10 @@ class SipDoor:
 
     def ask(self, request: Request, channel: Channel, told: Callable[[Response | None], None]) -> None:
         """Sends a request of ours; `told` gets the final response, None when there is none in time."""
-        exchange = self._exchanges.open(_client_key(request.via.branch, request.method), CLIENT, channel)
+        data = encode(request)
+        exchange = self._exchanges.open(_client_key(request.via.branch, request.method), CLIENT, channel, len(data))
         exchange.on_end = told
-        self._exchanges.feed(exchange, Event.BEGIN, encode(request))
+        self._exchanges.feed(exchange, Event.BEGIN, data)
 
     # --- requests
 
@@ -278,13 +279,13 @@ class SipDoor:
         if method == tables.CANCEL:
             invite = self._exchanges.find((*base, tables.INVITE))
             if invite is not None:
-                self._cancel(request, invite, self._open(request, (*base, method), target, tag))
+                self._cancel(request, invite, self._open(request, (*base, method), target, tag, size))
                 return
         entry, user = self._peers.judge(request, channel.address, self.clock_ms())
         if entry is not Entry.IN:
             self._turn_away(request, target, tag, entry, size)
             return
-        exchange = self._open(request, (*base, method), target, tag)
+        exchange = self._open(request, (*base, method), target, tag, size)
         if method == tables.CANCEL:
             self._finish(exchange, 481)
             return
@@ -298,9 +299,9 @@ class SipDoor:
         else:
             self._invite(request, exchange, user, channel.address)
 
-    def _open(self, request: Request, key: tuple[str, ...], channel: Channel, tag: str) -> Exchange:
+    def _open(self, request: Request, key: tuple[str, ...], channel: Channel, tag: str, size: int) -> Exchange:
         table = INVITE_SERVER if request.method == tables.INVITE else SERVER
-        exchange = self._exchanges.open(key, table, channel)
+        exchange = self._exchanges.open(key, table, channel, size)
         exchange.request, exchange.tag = request, tag
         return exchange
 
@@ -350,7 +351,7 @@ class SipDoor:
 
     def _invite(self, request: Request, exchange: Exchange, user: str, address: str) -> None:
         now = self._exchanges.now_ms()
-        known = self._calls.find(request, address, now)
+        known = self._calls.find(request, now)
         if known is not None:
             self._repeat(request, exchange, known)
             return
@@ -365,7 +366,7 @@ class SipDoor:
             self._finish(exchange, status)
             return
         self._exchanges.feed(exchange, Event.PROVISIONAL, encode(respond(request, 100)))
-        memory = self._calls.add(request, address, now)
+        memory = self._calls.add(request, now)
         self.calls += 1
         self._waiting += 1
         exchange.on_end = lambda _: self._abandon(memory)  # cancelled, or dropped for want of room

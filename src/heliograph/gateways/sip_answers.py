@@ -55,11 +55,11 @@ def respond(request: Request, status: int, tag: str = "", extra: tuple[tuple[str
 
 
 def stamp_request(request: Request, via: Via) -> Request:
-    """The request with its topmost Via replaced."""
+    """The request with its topmost Via replaced, and without its body, which nobody reads."""
     headers = list(request.headers)
     place = next(place for place, (name, _) in enumerate(headers) if name == "Via")
     headers[place] = ("Via", ", ".join([str(via), *split_list(headers[place][1])[1:]]))
-    return msgspec.structs.replace(request, headers=tuple(headers))
+    return msgspec.structs.replace(request, headers=tuple(headers), body=b"")
 
 
 def make_tag(key: bytes, request: Request, via: Via) -> str:

@@ -2,7 +2,7 @@
 
 from heliograph.wire.sip.messages import Request
 
-Name = tuple[str, str, str]
+Name = tuple[str, str]
 
 
 class Memory:
@@ -19,7 +19,7 @@ class Memory:
 
 
 class Calls:
-    """Calls by address, Call-ID and tag of From, each for `patience_ms` from its beginning, `limit` at most."""
+    """Calls by Call-ID and tag of From, which stay the same whatever way a call takes, each for `patience_ms` from its beginning, `limit` at most."""
 
     def __init__(self, limit: int, patience_ms: int) -> None:
         self._limit = limit
@@ -30,12 +30,12 @@ class Calls:
         """How many are remembered."""
         return len(self._known)
 
-    def find(self, request: Request, address: str, now_ms: int) -> Memory | None:
+    def find(self, request: Request, now_ms: int) -> Memory | None:
         """The call that an INVITE belongs to, None when it begins one."""
-        memory = self._known.get(_name(request, address))
+        memory = self._known.get(_name(request))
         return memory if memory is not None and memory.ends_ms > now_ms else None
 
-    def add(self, request: Request, address: str, now_ms: int) -> Memory:
+    def add(self, request: Request, now_ms: int) -> Memory:
         """A new call."""
         known = self._known
         while known:
@@ -43,7 +43,7 @@ class Calls:
             if len(known) < self._limit and oldest.ends_ms > now_ms:
                 break
             del known[oldest.name]
-        name = _name(request, address)
+        name = _name(request)
         known.pop(name, None)
         memory = known[name] = Memory(name, request.cseq.number, now_ms + self._patience_ms)
         return memory
@@ -54,5 +54,5 @@ class Calls:
             del self._known[memory.name]
 
 
-def _name(request: Request, address: str) -> Name:
-    return (address, request.call_id, request.from_.tag)
+def _name(request: Request) -> Name:
+    return (request.call_id, request.from_.tag)

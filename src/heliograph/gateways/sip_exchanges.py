@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from heliograph.wire.sip.messages import Request, Response
 from heliograph.wire.sip.transactions import Do, Event, State, Table, Timing, Transaction
 
+# Bytes of messages for each transaction that may be held, all together: a real one has 2 KB at most, and 64 KB were possible.
+ROOM = 4096
 TURN = 256  # timers that are seen to in one turn of the loop, some 10 µs each
 
 Key = tuple[str, ...]
@@ -37,11 +39,13 @@ class Exchange:
         "on_end",
         "queued_ms",
         "request",
+        "size",
         "tag",
     )
 
-    def __init__(self, key: Key, table: Table, timing: Timing, channel: Channel) -> None:
+    def __init__(self, key: Key, table: Table, timing: Timing, channel: Channel, size: int) -> None:
         self.key = key
+        self.size = size
         self.machine = Transaction(table, timing, reliable=channel.reliable)
         self.channel = channel
         self.request: Request | None = None
@@ -62,12 +66,13 @@ class Exchange:
 
 
 class Exchanges:
-    """Transactions by key, at most `limit`: beyond that the oldest is dropped."""
+    """Transactions by key, at most `limit`, and `limit` * ROOM bytes of their requests: beyond that the oldest are dropped."""
 
     def __init__(self, limit: int, timing: Timing) -> None:
         self._limit = limit
         self._timing = timing
         self._held: dict[Key, Exchange] = {}
+        self._size = 0
         self._heap: list[tuple[int, int, Exchange]] = []
         self._order = count()
         self._timer: asyncio.Handle | None = None
@@ -89,15 +94,17 @@ class Exchanges:
         """The transaction with this key, if it is under way."""
         return self._held.get(key)
 
-    def open(self, key: Key, table: Table, channel: Channel) -> Exchange:
-        """A new transaction; the oldest makes room when there are too many."""
-        if len(self._held) >= self._limit:
+    def open(self, key: Key, table: Table, channel: Channel, size: int) -> Exchange:
+        """A new transaction, by a request of `size` bytes; the oldest make room when there are too many."""
+        self._size += size
+        while self._held and (len(self._held) >= self._limit or self._size > self._limit * ROOM):
             oldest = self._held.pop(next(iter(self._held)))
+            self._size -= oldest.size
             oldest.queued_ms = None
             oldest.machine.state = State.TERMINATED
             self.dropped += 1
             self._end(oldest, None)
-        exchange = self._held[key] = Exchange(key, table, self._timing, channel)
+        exchange = self._held[key] = Exchange(key, table, self._timing, channel, size)
         return exchange
 
     def feed(self, exchange: Exchange, event: Event, data: bytes = b"", response: Response | None = None) -> None:
@@ -118,6 +125,7 @@ class Exchanges:
         self._timer, self._armed_ms = None, None
         held, self._held = self._held, {}
         self._heap.clear()
+        self._size = 0
         for exchange in held.values():
             self._end(exchange, None)
 
@@ -145,6 +153,7 @@ class Exchanges:
         if exchange.machine.state is State.TERMINATED:
             if self._held.get(exchange.key) is exchange:
                 del self._held[exchange.key]
+                self._size -= exchange.size
             exchange.queued_ms = None
             return
         due = exchange.due_ms
@@ -169,16 +178,20 @@ class Exchanges:
     def _run(self) -> None:
         self._timer, self._armed_ms = None, None
         now = self.now_ms()
-        for _ in range(TURN):
-            if not self._heap or self._heap[0][0] > now:
-                break
-            due, _, exchange = heapq.heappop(self._heap)
-            if exchange.queued_ms != due:
-                continue
-            exchange.queued_ms = None
-            if exchange.deadline_ms is not None and exchange.deadline_ms <= now and exchange.on_deadline is not None:
-                call, exchange.deadline_ms, exchange.on_deadline = exchange.on_deadline, None, None
-                call()
-            self._do(exchange, exchange.machine.expire(now), b"", None)
-            self._see(exchange)
-        self._arm()
+        try:
+            for _ in range(TURN):
+                if not self._heap or self._heap[0][0] > now:
+                    break
+                due, _, exchange = heapq.heappop(self._heap)
+                if exchange.queued_ms == due:
+                    exchange.queued_ms = None
+                    self._expire(exchange, now)
+        finally:  # a mistake in one must not stop the clock of all others
+            self._arm()
+
+    def _expire(self, exchange: Exchange, now: int) -> None:
+        if exchange.deadline_ms is not None and exchange.deadline_ms <= now and exchange.on_deadline is not None:
+            call, exchange.deadline_ms, exchange.on_deadline = exchange.on_deadline, None, None
+            call()
+        self._do(exchange, exchange.machine.expire(now), b"", None)
+        self._see(exchange)

@@ -141,7 +141,10 @@ class Registration:
                 self._challenge, self._channel = None, None
                 raise FailedError("no answer")
             if 200 <= response.status < 300:
-                return _granted(response, self._contact(), expires_s)
+                granted_s = _granted(response, self._contact(), expires_s)
+                if expires_s and not granted_s:
+                    raise FailedError("registered for no time")
+                return granted_s
             if response.status in (401, 407):
                 stale = self._learn(response)
                 if fresh and not stale:

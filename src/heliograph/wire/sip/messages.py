@@ -13,6 +13,8 @@ from .fields import CSeq, FieldError, Via, parse_cseq, parse_via, split_list
 
 Headers = tuple[tuple[str, str], ...]
 
+MAX_TAG: Final = 512  # characters; as of Call-ID, it is remembered
+
 _BLANK_LINE: Final = re.compile(rb"\r?\n\r?\n")
 _LINE_END: Final = re.compile(r"\r?\n")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -218,8 +220,8 @@ def _find_problem(message: Request | Response) -> str:
                     parse_via(via)
             elif name == "CSeq":
                 _ = message.cseq
-            elif name != "Call-ID":
-                parse_address(message.get(name) or "")
+            elif name != "Call-ID" and len(parse_address(message.get(name) or "").tag) > MAX_TAG:
+                return name
         except FieldError:
             return name
     return ""
