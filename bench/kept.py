@@ -7,6 +7,7 @@ import time
 import warnings
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from bench import archive
 from bench.installation import Installation
@@ -52,7 +53,7 @@ class LyingPostgres(PostgresStores):
     @property
     def address(self) -> str:
         """Of its one database."""
-        return f"{self._dsn.rpartition('/postgres')[0]}/{NAME}{self._dsn.rpartition('/postgres')[2]}"
+        return urlunsplit(urlsplit(self._dsn)._replace(path=f"/{NAME}"))
 
 
 def open_kept(database: str, folder: Path) -> Stores:
