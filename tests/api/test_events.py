@@ -39,7 +39,7 @@ def ask(made: House, query: bytes = b"", authorization: str = "") -> dict[str, o
 def test_news_with_its_fields_and_the_cursor() -> None:
     """JSON without asking for it; each piece holds what a handler would be told."""
     made = house()
-    assert ask(made, b"apikey=k-demo&after=70&limit=2&wait=30") == {
+    assert ask(made, b"apikey=k-demo&after=1795202050123457&limit=2&wait=30") == {
         "next": 77,
         "more": 1,
         "events": [
@@ -58,7 +58,7 @@ def test_news_with_its_fields_and_the_cursor() -> None:
             {"event": 102, "kind": "call", "waitcall": 1, "phone": "79991234567", "ts": 3},
         ],
     }
-    assert made.newsfeed.asked == [(70, 2, 30)]
+    assert made.newsfeed.asked == [(1_795_202_050_123_457, 2, 30)]
 
 
 def test_page_begins_at_the_start_and_is_bounded() -> None:
@@ -68,7 +68,9 @@ def test_page_begins_at_the_start_and_is_bounded() -> None:
     assert made.newsfeed.asked == [(0, 100, 0)]
 
 
-@pytest.mark.parametrize("query", [b"limit=251", b"limit=-1", b"wait=31", b"after=-1", b"after=x"])
+@pytest.mark.parametrize(
+    "query", [b"limit=251", b"limit=-1", b"wait=31", b"after=-1", b"after=x", b"after=1234567890123456789"]
+)
 def test_bad_parameters_are_error_1(query: bytes) -> None:
     """In the shape that every page has."""
     made = house()

@@ -21,7 +21,7 @@ def example() -> dict[str, Any]:
     found = re.search(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     assert found is not None
     names: dict[str, Any] = {}
-    exec(found[1], names)  # noqa: S102 - it is our own page
+    exec(found[1], names)
     return names
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from heliograph.api.call import Call
-from heliograph.api.inputs import Integer
+from heliograph.api.inputs import Integer, Parameter
 from heliograph.api.operation import Operation, Pace
 from heliograph.api.shapes import Field, Record, Rows, Sections, Type
 from heliograph.core.reasons import Reason, Refused
@@ -12,7 +12,7 @@ from heliograph.services.newsfeed import Batch
 MOST = 250  # a page of so many is written in 2 ms
 LONGEST_S = 30
 
-AFTER = Integer("after", "Only what is behind this number: next of the reply before", high=2**53, default="0")
+AFTER = Parameter("after", "Only what is behind this number: next of the reply before", "a whole number", "0")
 LIMIT = Integer("limit", "Pieces of news at most", low=1, high=MOST, missing=100, default="100")
 WAIT = Integer("wait", "Seconds to wait for news when there is none", high=LONGEST_S, default="0")
 
@@ -59,10 +59,14 @@ NEWS = Sections(
 
 def handle(call: Call) -> None:
     """Answers when there is news, or when nobody wants to wait longer."""
-    after, limit, wait_s = AFTER.read(call.params), LIMIT.read(call.params), WAIT.read(call.params)
+    after = AFTER.text(call.params).strip() or "0"
+    # 18 digits fit into the database's 63 bits.
+    if not after.isascii() or not after.isdigit() or len(after) > 18:
+        raise Refused(Reason.BAD_PARAMETERS, "after is a whole number, that of the reply before")
+    limit, wait_s = LIMIT.read(call.params), WAIT.read(call.params)
     if not call.account.settings.events_days:
         raise Refused(Reason.BAD_PARAMETERS, "this account keeps no events; its setting events_days says for how long")
-    call.services.newsfeed.read(call.account, after, limit, wait_s, call.then(_tell))
+    call.services.newsfeed.read(call.account, int(after), limit, wait_s, call.then(_tell))
 
 
 def _tell(call: Call, found: Batch | None) -> None:
