@@ -246,14 +246,15 @@ def test_task_cancelled_by_another_program_is_noticed(tmp_path: Path, monkeypatc
     asyncio.run(story())
 
 
-def test_full_disk_fails_the_task_clearly(tmp_path: Path) -> None:
-    """The file goes, the complaint says what to do, and the next task is done as soon as there is room."""
+@pytest.mark.parametrize(("form", "room"), [(Form.CSV, 1_000_000), (Form.XLSX, 20_000_000)])
+def test_full_disk_fails_the_task_clearly(form: Form, room: int, tmp_path: Path) -> None:
+    """While lines are written, or a spreadsheet of them (which is larger by far before it is packed): the file goes, the complaint says what to do, and the next task is done as soon as there is room."""
 
     async def story() -> None:
         async with open_site("sqlite", tmp_path, MANY) as site:
-            id_ = await site.make()
+            id_ = await site.make(form=form)
             (pid,) = await until(find_processes)
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (1_000_000, resource.RLIM_INFINITY))
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
             task = await site.ended(id_)
             assert task.status is State.FAILED
             assert task.complaint.startswith("there is no room left on the disk for this file; make room")
