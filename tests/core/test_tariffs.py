@@ -55,3 +55,10 @@ def test_refund_follows_the_tariff() -> None:
     index = tariff(("*", 1))
     assert [is_refunded(index.tariff, status) for status in (0, 1, 2, 4)] == [False] * 4
     assert all(is_refunded(index.tariff, status) for status in (3, 20, 22, 23, 24, 25))
+
+
+def test_confirmation_by_a_call_has_a_price_of_its_own_or_that_of_calls() -> None:
+    """A tariff that names neither does not offer it, whatever a text costs; 0 is a price."""
+    assert Prices(sms=25_000).of_confirmation() is None
+    assert Prices(sms=25_000, call=7_000).of_confirmation() == 7_000
+    assert Prices(sms=25_000, call=7_000, waitcall=0).of_confirmation() == 0

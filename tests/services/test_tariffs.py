@@ -13,7 +13,7 @@ from heliograph.services.snapshot import Snapshots
 
 ZONES = (
     Zone(1, "Russia", ("RU", "+7958"), Prices(sms=25_000, hlr=5_000)),
-    Zone(2, "The rest, far", ("*",), Prices(sms=100_000)),
+    Zone(2, "The rest, far", ("*",), Prices(sms=100_000, waitcall=3_000)),
 )
 CODES = {"25001": Prices(sms=20_000), "25002": Prices(sms=21_500, ping=0)}
 
@@ -61,7 +61,7 @@ def test_csv_brings_back_what_it_wrote() -> None:
     tariff = Tariff(1, "basic", "RUR", frozenset(), ZONES, CODES)
     text = tariffs.write_csv(tariff)
     assert tariffs.read_csv(text) == (ZONES, CODES, 0)
-    assert text.splitlines()[1] == '1,Russia,"RU,+7958",2.5,,,0.5,,'
+    assert text.splitlines()[1] == '1,Russia,"RU,+7958",2.5,,,0.5,,,'
 
 
 def test_csv_of_a_spreadsheet_is_read() -> None:

@@ -10,7 +10,7 @@ from heliograph.core.money import format_money
 from heliograph.core.tariffs import Prices, Tariff, Zone
 from heliograph.store.database import Database
 
-KINDS = ("sms", "mass", "ping", "hlr", "mms", "call")
+KINDS = ("sms", "mass", "ping", "hlr", "mms", "call", "waitcall")
 
 
 @click.group()

@@ -7,10 +7,16 @@ import msgspec
 from heliograph.core.messages import Kind
 
 Meta = msgspec.Meta
+_OWN = frozenset({int(Kind.HLR), int(Kind.PING), int(Kind.CALL)})
 
 
 class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Prices in 1/10,000 of a unit: a part for texts, a number for hlr; None falls back to ``sms``."""
+    """Prices in 1/10,000 of a unit: a part for texts, a number for hlr and call; None falls back to ``sms``, but a call
+    without a price of its own is not sold.
+
+    ``waitcall`` is a number confirmed by its subscriber's call; it falls back to ``call``, and without either there is no
+    such service.
+    """
 
     sms: Annotated[int, Meta(ge=0)] = 0
     mass: Annotated[int, Meta(ge=0)] | None = None
@@ -18,11 +24,20 @@ class Prices(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     hlr: Annotated[int, Meta(ge=0)] | None = None
     mms: Annotated[int, Meta(ge=0)] | None = None
     call: Annotated[int, Meta(ge=0)] | None = None
+    waitcall: Annotated[int, Meta(ge=0)] | None = None
 
-    def of(self, kind: int) -> int:
-        """The price of one part of this kind."""
-        own = self.hlr if kind == Kind.HLR else self.ping if kind == Kind.PING else None
+    def of(self, kind: int) -> int | None:
+        """The price of one part of this kind, None when there is none."""
+        if kind not in _OWN:
+            return self.sms
+        if kind == Kind.CALL:
+            return self.call
+        own = self.hlr if kind == Kind.HLR else self.ping
         return self.sms if own is None else own
+
+    def of_confirmation(self) -> int | None:
+        """The price of a number confirmed by a call; None where that is not offered."""
+        return self.call if self.waitcall is None else self.waitcall
 
 
 class Zone(msgspec.Struct, frozen=True):

@@ -158,6 +158,11 @@ async def show(db: Database, login: str) -> Overview:
     return _read(_must(await db.one("accounts.find", login), login))
 
 
+async def find_in(tx: Transaction, login: str) -> Account:
+    """An account inside a transaction; Refused(NOT_FOUND)."""
+    return _read(await _find(tx, login)).account
+
+
 async def list_all(db: Database) -> list[Overview]:
     """All accounts by login."""
     return [_read(row) for row in await db.all("accounts.overview")]

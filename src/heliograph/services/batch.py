@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 # Queries in the order in which a batch runs them: money first, so that an overdraft fails before anything is written;
 # then what is born, what moves, what is over. Rows of one query keep the order in which their changes were added.
 ORDER = (
+    "rents.turn",
+    "numbers.turn",
+    "numbers.prolong",
     "staged.begin",
     "messages.accept",
     "queue.add",
@@ -44,6 +47,8 @@ ORDER = (
     "callbacks.later",
     "callbacks.remove",
     "inbound.add",
+    "waits.take",
+    "waits.add",
     "staged.end",
 )
 CHARGE = "purses.charge"

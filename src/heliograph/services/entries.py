@@ -7,7 +7,12 @@ QUARTER_MS = 900_000
 """A quarter of an hour: every time zone begins its days at one (store/migrations/0004_reading.sql)."""
 
 OF_TEXTS = frozenset({"charge", "refund"})
-"""Names of the entries that texts cause; all others (top-up, correction) move the balance itself."""
+"""Names of the entries that texts cause."""
+
+RENT, WAITCALL = "rent", "waitcall"
+SPENT = OF_TEXTS | {RENT, WAITCALL}
+"""Names of the entries that are spent: for texts, for a month of a number, for a call that was waited for. All others
+(top-up, correction) move the balance itself."""
 
 EXCHANGE = "exchange"
 """Name of the two entries by which an amount changes its currency: neither spent nor paid in, so it is not counted."""
@@ -36,7 +41,7 @@ def entry_rows(
     entry = ("ledger.add", (account.id, at_ms, name, amount, wallet, int_id, count, note))
     if name == EXCHANGE:
         return [entry]
-    spent, income = (-amount, 0) if name in OF_TEXTS else (0, amount)
+    spent, income = (-amount, 0) if name in SPENT else (0, amount)
     key = (account.id, at_ms // QUARTER_MS, wallet, currency or account.currency)
     counters = ("statistics.add", (*key, texts, spent, income))
     return [entry, counters] if amount else [counters]

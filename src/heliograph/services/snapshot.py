@@ -12,9 +12,10 @@ from heliograph.core.carriers import Settings as CarrierSettings
 from heliograph.core.numbers import Plan, make_plan
 from heliograph.core.ranges import Place, Range, RangeTable, load_seed
 from heliograph.core.rates import Exchange
+from heliograph.core.rents import Number
 from heliograph.core.routing import Conditions, Route, RouteIndex
 from heliograph.core.tariffs import PriceIndex, Prices, Tariff, Zone
-from heliograph.store.database import Database
+from heliograph.store.database import Database, Row
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ class PasswordRow(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything a request may ask about without a query. ``blacklist`` maps a number to {account or 0: type}; ``rates``
     and ``exchanges`` (an account's, oldest first) are those of core/rates.py; ``callback_keys`` sign what an account is told, the newest
-    first."""
+    first; ``numbers`` are the dedicated ones, each with the account that rents it."""
 
     version: int
     accounts: Mapping[int, Account]
@@ -47,6 +48,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     rates: Mapping[str, int] = {}
     exchanges: Mapping[int, tuple[Exchange, ...]] = {}
     callback_keys: Mapping[int, tuple[str, ...]] = {}
+    numbers: Mapping[str, Number] = {}
 
     def tariff_of(self, account: Account) -> Tariff | None:
         """The price list of an account, None when it has none."""
@@ -70,6 +72,7 @@ class Snapshots:
         self._home = home
         self._ranges_mark: str | None = None
         self._plan: Plan | None = None
+        self._numbers_put = 0
         self.current: Snapshot
         self.listeners: list[Callable[[Snapshot], None]] = []
 
@@ -79,7 +82,7 @@ class Snapshots:
         version = int(row[0]) if row else 0
         accounts = await self._load_accounts()
         carriers = await self._load_carriers()
-        self.current = Snapshot(
+        made = Snapshot(
             version=version,
             accounts=accounts,
             accounts_by_login={account.login: account for account in accounts.values()},
@@ -95,6 +98,7 @@ class Snapshots:
             rates=dict(await self._db.all("snapshot.rates")),
             exchanges=await self._load_exchanges(),  # after the accounts: none with a new currency lacks its exchange
         )
+        self.current = msgspec.structs.replace(made, numbers=await self._load_numbers())
         for listener in self.listeners:
             listener(self.current)
         return self.current
@@ -107,6 +111,20 @@ class Snapshots:
         await self.load()
         log.info("snapshot_loaded", extra={"version": self.current.version})
         return True
+
+    def put_number(self, number: Number) -> None:
+        """Publish a dedicated number as this server has just committed it, without reading everything anew."""
+        self._numbers_put += 1
+        numbers = {**self.current.numbers, number.phone: number}
+        self.current = msgspec.structs.replace(self.current, numbers=numbers)
+
+    async def _load_numbers(self) -> dict[str, Number]:
+        """The dedicated numbers; read again when one was put meanwhile, for the rows may be older."""
+        while True:
+            put = self._numbers_put
+            rows = await self._db.all("numbers.list")
+            if put == self._numbers_put:
+                return {row[0]: number_of(row) for row in rows}
 
     async def _load_accounts(self) -> dict[int, Account]:
         accounts = {}
@@ -186,7 +204,8 @@ class Snapshots:
         for id_, name, carrier_id, priority, weight, conditions in await self._db.all("snapshot.routes"):
             if carrier_id in carriers and carriers[carrier_id].enabled:
                 found = msgspec.json.decode(conditions, type=Conditions)
-                routes.append(Route(id_, name, carrier_id, priority, weight, found))
+                calls = carriers[carrier_id].settings.calls
+                routes.append(Route(id_, name, carrier_id, priority, weight, found, calls))
         return tuple(routes)
 
     async def _load_plan(self) -> Plan:
@@ -201,3 +220,12 @@ class Snapshots:
             table = RangeTable(imported, below=load_seed()) if imported else load_seed()
             self._plan, self._ranges_mark = make_plan(table, self._home), mark
         return self._plan
+
+
+def number_of(row: Row) -> Number:
+    """A dedicated number from the columns that numbers.list selects."""
+    phone, type_, uses, shared, cost, currency, info, account_id, since_ms, until_ms, noprolong = row
+    named = tuple(uses.split(","))
+    return Number(
+        phone, type_, named, bool(shared), cost, currency, info, account_id, since_ms, until_ms, bool(noprolong)
+    )

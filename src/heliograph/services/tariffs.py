@@ -18,7 +18,7 @@ from heliograph.store.database import Database, Row, Transaction
 CURRENCY = re.compile(r"[A-Z]{3}")
 MATCH = re.compile(r"\*|\+\d{1,15}|[A-Z]{2}(-[A-Z]{2})?|\d{3}|\d{5,6}")
 CODE = re.compile(r"\d{5,6}")
-KINDS = ("sms", "mass", "ping", "hlr", "mms", "call")
+KINDS = ("sms", "mass", "ping", "hlr", "mms", "call", "waitcall")
 COLUMNS = ("zone", "name", "matches", *KINDS)
 MAIL = "MAIL"  # stands among the matches of a file for e-mails, whose price is in the column of sms
 LARGEST_PRICE = 10**12  # 100 million units: what is beyond is a slip of the hand
