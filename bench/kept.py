@@ -57,10 +57,8 @@ class LyingPostgres(PostgresStores):
 
 
 def open_kept(database: str, folder: Path) -> Stores:
-    """For ``--database`` sqlite or postgres; a server given by its address keeps its data itself."""
-    if database == "sqlite":
-        return SqliteStores()
-    return LyingPostgres(folder / "pg") if database == "postgres" else PostgresStores(database)
+    """For ``--database`` sqlite or postgres."""
+    return SqliteStores() if database == "sqlite" else LyingPostgres(folder / "pg")
 
 
 class Kept(Installation):
@@ -83,7 +81,7 @@ class Kept(Installation):
         if kept and all(kept[name] == value for name, value in notes.items()):
             self.now_ms = int(kept["now_ms"])
             self.fill_s = float(kept["fill_s"])
-            return str(kept["address"]) if self.stores.name == "sqlite" else self._address()
+            return self._address(data)
         shutil.rmtree(data, ignore_errors=True)
         file.unlink(missing_ok=True)
         data.mkdir(parents=True)
@@ -92,13 +90,11 @@ class Kept(Installation):
         began = time.monotonic()
         archive.fill(address, self.n, SMALL, self.now_ms)
         self.fill_s = time.monotonic() - began
-        file.write_text(json.dumps(notes | {"now_ms": self.now_ms, "fill_s": self.fill_s, "address": address}))
+        file.write_text(json.dumps(notes | {"now_ms": self.now_ms, "fill_s": self.fill_s}))
         return address
 
-    def _address(self) -> str:
-        if isinstance(self.stores, LyingPostgres):
-            return self.stores.address
-        raise RuntimeError("--keep with PostgreSQL needs --database postgres")
+    def _address(self, data: Path) -> str:
+        return self.stores.address if isinstance(self.stores, LyingPostgres) else self.stores.make(data)
 
     def _make_room(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
