@@ -38,6 +38,7 @@ from heliograph.gateways.tls import Certificate
 from heliograph.services.attempts import Attempts
 from heliograph.services.building import Builder
 from heliograph.services.callbacks import Callbacks
+from heliograph.services.captchas import Captchas, make_code
 from heliograph.services.clicks import Clicks
 from heliograph.services.credentials import Credentials
 from heliograph.services.desk import Desk
@@ -48,6 +49,7 @@ from heliograph.services.histories import Histories
 from heliograph.services.inbound import Incoming
 from heliograph.services.links import Links
 from heliograph.services.newsfeed import Newsfeed
+from heliograph.services.numbers import Numbers
 from heliograph.services.quotas import Quotas
 from heliograph.services.receipts import Receipts
 from heliograph.services.retention import Retention
@@ -56,11 +58,13 @@ from heliograph.services.staging import Staging, sweep_all
 from heliograph.services.statistics import Statistics
 from heliograph.services.statuses import Statuses
 from heliograph.services.submit import Submitting
+from heliograph.services.waits import Waits
 from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
 from heliograph.store.secrets import LINKS, Secrets
-from heliograph.web import probes
+from heliograph.web import imgcode, probes
+from heliograph.web.imgcode import Pictures
 from heliograph.web.metrics import Figures, Sources
 from heliograph.web.redirect import Redirect
 from heliograph.web.survey import Survey
@@ -126,6 +130,10 @@ class Heliograph:
         self.newsfeed = Newsfeed(self.desk, self.spawn, clock_ms)
         self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
         self._make_exports(db, config)
+        self.numbers = Numbers(self.desk, self.spawn, clock_ms)
+        self.waits = Waits(self.desk, self.spawn)
+        self.captchas = Captchas()
+        self.pictures = Pictures(self.captchas)
         self.api = Api(
             Services(
                 self.credentials,
@@ -141,6 +149,10 @@ class Heliograph:
                 self.exports,
                 self.newsfeed,
                 Histories(self.desk, self.spawn),
+                self.numbers,
+                self.waits,
+                self.captchas,
+                make_code,
             )
         )
         self.door = self._door(self.serve)
@@ -229,6 +241,8 @@ class Heliograph:
             self.api(request, reply)
         elif request.path in probes.PATHS and self.probes_door is None:
             self.probes(request, reply)
+        elif request.path == imgcode.PATH:
+            self.pictures(request, reply)
         elif self.redirect.knows(request):
             self.redirect(request, reply)
         elif self.live is not None:
@@ -308,6 +322,7 @@ class Heliograph:
             asyncio.create_task(self.retention.run(), name="retention"),
             asyncio.create_task(self.newsfeed.run(), name="newsfeed"),
             asyncio.create_task(self.builder.run(), name="builder"),
+            asyncio.create_task(self.numbers.run(), name="numbers"),
             asyncio.create_task(self.dispatcher.run(), name="dispatcher"),
             asyncio.create_task(self.sender.run(), name="sender"),
         ]
@@ -316,9 +331,9 @@ class Heliograph:
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
         failures = [task.exception() for task in done if task is not waiting]
-        for reading in loops[:4]:
+        for reading in loops[:5]:
             reading.cancel()  # a look at the store while it closes would only fail
-        await asyncio.wait(loops[:4])
+        await asyncio.wait(loops[:5])
         await self.close()
         for task in [*loops, waiting]:
             task.cancel()
@@ -335,6 +350,7 @@ class Heliograph:
             await asyncio.gather(self._surveying, return_exceptions=True)
         self.newsfeed.release()
         await self.door.stop(GRACE_S)
+        self.pictures.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.stop(GRACE_S)
         await self._settle()

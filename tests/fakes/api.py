@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from io import BytesIO
+from typing import Any
 from urllib.parse import urlencode
 
 from heliograph.api.app import Api
@@ -18,10 +18,12 @@ from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
-from heliograph.services.newsfeed import Batch
-from heliograph.services.statistics import Total
 from heliograph.services.exports import Opened
 from heliograph.services.inbound import Inbound
+from heliograph.services.newsfeed import Batch
+from heliograph.services.numbers import Offer
+from heliograph.services.statistics import Total
+from heliograph.services.waits import Awaited
 
 NOW_MS = 1_731_576_600_000  # Thursday 14.11.2024 12:30:00 in Moscow
 ALEX = Account(7, "alex", "RUR", 0, 1, Settings())
@@ -273,11 +275,57 @@ class FakeNewsfeed:
     news: Batch | None = Batch((), 0, False)
     asked: list[tuple[int, int, int]] = field(default_factory=list)
 
-    def read(
-        self, account: Account, after: int, limit: int, wait_s: int, done: Callable[[Batch | None], None]
-    ) -> None:
+    def read(self, account: Account, after: int, limit: int, wait_s: int, done: Callable[[Batch | None], None]) -> None:
         self.asked.append((after, limit, wait_s))
         done(self.news)
+
+
+@dataclass
+class FakeNumbers:
+    """Offers the same to everybody, and gives every change the same result."""
+
+    offers: list[Offer] = field(default_factory=list)
+    result: int | Refusal = 0
+    asked: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    def list_free(self, account: Account, now_ms: int) -> list[Offer]:
+        return self.offers
+
+    def rent(
+        self, account: Account, phone: str, noprolong: bool, now_ms: int, done: Callable[[int | Refusal], None]
+    ) -> None:
+        self.asked.append(("rent", phone, noprolong))
+        done(self.result)
+
+    def set_noprolong(
+        self, account: Account, phone: str, noprolong: bool, now_ms: int, done: Callable[[int | Refusal], None]
+    ) -> None:
+        self.asked.append(("set", phone, noprolong))
+        done(self.result)
+
+
+@dataclass
+class FakeWaits:
+    """Gives every subscriber the same numbers to call."""
+
+    result: Awaited | Refusal = field(default_factory=lambda: Awaited("79990001122", ("79990001122",)))
+    asked: list[str] = field(default_factory=list)
+
+    def wait(self, account: Account, given: str, now_ms: int, done: Callable[[Awaited | Refusal], None]) -> None:
+        self.asked.append(given)
+        done(self.result)
+
+
+@dataclass
+class FakeCaptchas:
+    """Has shown one code to one address."""
+
+    shown: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def spend(self, client: str, code: str, now_ms: int) -> bool:
+        self.asked.append((client, code))
+        return self.shown.pop(client, None) == code
 
 
 def normalize(given: str) -> str | None:
@@ -305,6 +353,9 @@ class House:
     exports: FakeExports = field(default_factory=FakeExports)
     newsfeed: FakeNewsfeed = field(default_factory=FakeNewsfeed)
     histories: FakeHistories = field(default_factory=FakeHistories)
+    numbers: FakeNumbers = field(default_factory=FakeNumbers)
+    waits: FakeWaits = field(default_factory=FakeWaits)
+    captchas: FakeCaptchas = field(default_factory=FakeCaptchas)
     answers: list[Answer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -322,6 +373,10 @@ class House:
             self.exports,
             self.newsfeed,
             self.histories,
+            self.numbers,
+            self.waits,
+            self.captchas,
+            lambda: "042917",
         )
         self.api = Api(services, self.operations)
 

@@ -18,9 +18,11 @@ from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.tariffs import Tariff
-from heliograph.services.newsfeed import Batch
 from heliograph.services.inbound import Inbound
+from heliograph.services.newsfeed import Batch
+from heliograph.services.numbers import Offer
 from heliograph.services.statistics import Total
+from heliograph.services.waits import Awaited
 
 if TYPE_CHECKING:
     from heliograph.api.call import Call
@@ -71,6 +73,13 @@ class Submitting(Protocol):
         self, account: Account, submission: Submission, now_ms: int, done: Callable[[Quote | Refusal], None], /
     ) -> None:
         """Calls ``done`` with what it would cost; nothing is sent."""
+
+
+class Captchas(Protocol):
+    """The pictures that keep robots from a customer's form."""
+
+    def spend(self, client: str, code: str, now_ms: int, /) -> bool:
+        """Whether a picture shown to this address holds the code; right or wrong, what was shown to it is used up."""
 
 
 class Statuses(Protocol):
@@ -173,9 +182,34 @@ class Histories(Protocol):
         oldest first; None when the store cannot be asked."""
 
 
+class Numbers(Protocol):
+    """Dedicated numbers."""
+
+    def list_free(self, account: Account, now_ms: int, /) -> list[Offer]:
+        """The numbers that an account may rent, with their prices for it."""
+
+    def rent(
+        self, account: Account, phone: str, noprolong: bool, now_ms: int, done: Callable[[int | Refusal], None], /
+    ) -> None:
+        """Rents a number to an account; what was taken from it, once it is on disk."""
+
+    def set_noprolong(
+        self, account: Account, phone: str, noprolong: bool, now_ms: int, done: Callable[[int | Refusal], None], /
+    ) -> None:
+        """Whether a number of the account ends with the month; 0 once it is on disk."""
+
+
+class Waits(Protocol):
+    """Numbers confirmed by their subscribers' calls."""
+
+    def wait(self, account: Account, given: str, now_ms: int, done: Callable[[Awaited | Refusal], None], /) -> None:
+        """Waits for a call of a subscriber; the number that he is to call."""
+
+
 @dataclass(slots=True)
 class Services:
-    """Everything operations ask. ``normalize`` makes the international number that a text means, None for a bad one."""
+    """Everything operations ask. ``normalize`` makes the international number that a text means, None for a bad one;
+    ``make_code`` six digits that nobody can guess."""
 
     credentials: Credentials
     guard: Guard
@@ -190,6 +224,10 @@ class Services:
     exports: Exports
     newsfeed: Newsfeed
     histories: Histories
+    numbers: Numbers
+    waits: Waits
+    captchas: Captchas
+    make_code: Callable[[], str]
 
 
 class Newsfeed(Protocol):

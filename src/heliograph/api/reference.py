@@ -118,7 +118,9 @@ def _sample(shape: Shape) -> Any:
 
 
 def _sample_fields(fields: Iterable[Field]) -> dict[str, Any]:
-    return {field.key: field.key if field.type is Type.STRING else 1 for field in fields}
+    return {
+        field.key: [field.item] * 2 if field.item else field.key if field.type is Type.STRING else 1 for field in fields
+    }
 
 
 # -- OpenAPI 3.1 ----------------------------------------------------------------------------------------------------
@@ -260,4 +262,6 @@ def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
 
 def _describe_field(field: Field) -> dict[str, Any]:
     types = {Type.STRING: "string", Type.NUMBER: "number", Type.EITHER: ["integer", "string"]}
+    if field.item:
+        return {"type": "array", "items": {"type": types[field.type]}, "description": field.help}
     return {"type": types[field.type], "description": field.help}

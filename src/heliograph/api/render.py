@@ -155,6 +155,8 @@ def _compile_field(field: Field, fmt: int, lines: bool, last: bool) -> _Piece:
 
 def _frame_field(field: Field, fmt: int, lines: bool, last: bool) -> tuple[str, str, Callable[[Any], str]]:
     """What stands before and after a value, and how the value itself is written."""
+    if field.item:
+        return _frame_items(field, fmt)
     if fmt == JSON:
         return f'"{field.key}": ', "", _JSON_WRITERS[field.type]
     if fmt == XML:
@@ -170,6 +172,21 @@ def _frame_field(field: Field, fmt: int, lines: bool, last: bool) -> tuple[str, 
     if lines:
         return before, after, _line_without_commas if bare else _line
     return before, after, _without_commas if bare else str
+
+
+def _frame_items(field: Field, fmt: int) -> tuple[str, str, Callable[[Any], str]]:
+    """The same for a sequence of texts."""
+    if fmt == JSON:
+        return f'"{field.key}": [', "]", lambda found: ", ".join(map(_json_string, found))
+    if fmt == XML:
+        start, end = f"<{field.item}>", f"</{field.item}>"
+        return (
+            f"<{field.key}>",
+            f"</{field.key}>",
+            lambda found: "".join(f"{start}{escape_xml(each)}{end}" for each in found),
+        )
+    before, _, after = (field.text or f"{field.key} = {{}}").partition("{}") if fmt == TEXT else ("", "", "")
+    return before, after, lambda found: ",".join(map(_line_without_commas, found))
 
 
 def _xml_record(root: str, fields: Sequence[Field], pieces: Sequence[_Piece]) -> _Render:

@@ -37,6 +37,8 @@ class Field(msgspec.Struct, frozen=True):
     ``key`` finds the value and names it in XML and JSON; ``text`` is its piece of a text line, ``key = {}`` unless
     given. In the formats of ``none`` (digits) an absent value leaves no trace, otherwise ``missing`` stands in its
     place; in those of ``zero`` a 0 leaves no trace either. ``free`` texts keep their commas in format 1, others lose them unless last.
+    With an ``item`` the value is a sequence of texts: an array in JSON, in XML an element of that name for each, otherwise
+    one behind the other with commas between.
     """
 
     key: str
@@ -48,6 +50,7 @@ class Field(msgspec.Struct, frozen=True):
     zero: str = ""
     missing: str = ""
     free: bool = False
+    item: str = ""
 
 
 class Record(msgspec.Struct, frozen=True):

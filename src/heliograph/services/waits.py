@@ -131,7 +131,7 @@ class Waits:
 
     async def _choose(self, account: Account, phone: str, possible: list[str], now_ms: int) -> str:
         """The number that the account waits on already, else the first on which nobody does."""
-        busy = {row[0]: row[1] for row in await self._desk.db.all("waits.of", phone, now_ms)}
+        busy: dict[str, int] = {row[0]: row[1] for row in await self._desk.db.all("waits.of", phone, now_ms)}
         for to_phone, account_id in busy.items():
             if account_id == account.id and to_phone in possible:
                 return to_phone
