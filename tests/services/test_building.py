@@ -103,6 +103,19 @@ async def open_site(backend: str, tmp_path: Path, messages: int = 10) -> AsyncIt
         await db.close()
 
 
+async def kill_at(site: Site, id_: int, *sizes: int) -> int:
+    """Kill the task's process as often as its file reaches these sizes, in turn; how often that was."""
+    part = site.folder / f"{(await site.get(id_)).file}.part"
+    kills = 0
+    while (await site.get(id_)).status < State.DONE and kills < len(sizes):
+        pids = find_processes()
+        if pids and part.exists() and part.stat().st_size >= sizes[kills]:
+            os.kill(pids[0], signal.SIGKILL)
+            kills += 1
+        await asyncio.sleep(0.005)
+    return kills
+
+
 async def undisturbed(site: Site, folder: Path, **changes: Any) -> bytes:
     """The file as it comes out when nothing happens."""
     folder.mkdir()
@@ -150,13 +163,13 @@ def test_killed_process_is_followed_by_another_that_goes_on(
 
     async def story() -> None:
         async with open_site("sqlite", tmp_path, MANY) as site:
-            id_ = await site.make(form=form)
-            part = site.folder / f"{(await site.get(id_)).file}.part"
-            for size in (1, 5_000_000 if form is Form.CSV else 100_000):
-                await until(lambda size=size: part.exists() and part.stat().st_size >= size)
-                for pid in find_processes():
-                    os.kill(pid, signal.SIGKILL)
-                assert (await site.get(id_)).status is State.RUNNING
+            # On a busy machine a process may be done before it is found: then with another task.
+            for _ in range(5):
+                id_ = await site.make(form=form)
+                if await kill_at(site, id_, 1, 5_000_000 if form is Form.CSV else 100_000) == 2:
+                    break
+            else:
+                raise AssertionError("never killed in the middle")
             task = await site.ended(id_)
             assert (task.status, task.rows_done) == (State.DONE, MANY)
             whole = await undisturbed(site, tmp_path / "own", form=form)
@@ -239,7 +252,12 @@ def test_task_cancelled_by_another_program_is_noticed(tmp_path: Path, monkeypatc
             part = site.folder / f"{(await site.get(id_)).file}.part"
             await until(lambda: part.exists() and part.stat().st_size)
             await exports.cancel(site.db, 1, id_, now_ms=NOW)
-            await until(lambda: site.files() == [])
+
+            async def is_gone() -> bool:
+                await site.builder.sweep()
+                return site.files() == []
+
+            await until(is_gone)
             await until(lambda: find_processes() == [])
             assert (await site.get(id_)).status is State.CANCELLED
 

@@ -188,6 +188,25 @@ def test_spreadsheet_holds_texts_numbers_and_dates(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+def test_spreadsheet_is_made_again_after_a_crash(tmp_path: Path) -> None:
+    """Its lines are there; what the process that was killed had written of it is thrown away."""
+
+    async def story() -> None:
+        async with fresh_database("sqlite", tmp_path) as db:
+            await put(db, [make_message(n) for n in range(1, 9)])
+            job = job_of(tmp_path, want(form=Form.XLSX), file="a.xlsx")
+            last = (await run(db, job))[-1].place
+            whole = read_sheets(tmp_path / "a.xlsx")
+            (tmp_path / "a.xlsx").unlink()
+            (tmp_path / "a.xlsx.work").mkdir()
+            (tmp_path / "a.xlsx.work" / "book.xlsx").write_bytes(b"PK half of it")
+            await run(db, msgspec.structs.replace(job, place=last))
+            assert read_sheets(tmp_path / "a.xlsx") == whole
+            assert not (tmp_path / "a.xlsx.work").exists()
+
+    asyncio.run(story())
+
+
 def test_long_spreadsheet_goes_on_in_another_sheet(tmp_path: Path) -> None:
     """A sheet has 1,048,576 rows at most; each begins with the header."""
     lines = tmp_path / "lines"
