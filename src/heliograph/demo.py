@@ -31,8 +31,8 @@ PRICE = Prices(sms=16_000, ping=8_000, hlr=4_000, mass=15_000, mms=60_000, call=
 async def prepare(db: Database, secrets: Secrets, demo: Demo, carrier: tuple[str, int], now_ms: int) -> None:
     """Make what is missing; what a former run left is kept, but the carrier is found where it listens now."""
     host, port = carrier
-    # The simulator takes whatever comes, so window and links may follow the load.
-    sizes = {"links": "2", "links_most": "4", "window_most": "500"}
+    # The simulator takes whatever comes, calls too, so window and links may follow the load.
+    sizes = {"links": "2", "links_most": "4", "window_most": "500", "calls": "yes"}
     address = {"host": host, "port": str(port), "system_id": SYSTEM_ID, **sizes}
     try:
         await accounts.show(db, demo.login)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import IPv6Address, ip_address
 
 from msgspec.structs import replace
 
@@ -10,7 +10,7 @@ from heliograph.api.inputs import Flag, Integer, Parameter
 from heliograph.api.params import Params
 from heliograph.core.accounts import Account
 from heliograph.core.lists import MAX_RECIPIENTS, parse_list
-from heliograph.core.messages import TEXTLESS, Kind, Recipient, Submission
+from heliograph.core.messages import CODE_WORD, TEXTLESS, Kind, Recipient, Submission
 from heliograph.core.numbers import parse_recipients
 from heliograph.core.reasons import Reason, Refused
 from heliograph.core.texts import COMMENT, MAX_TEXT, split_comment
@@ -61,24 +61,30 @@ HLR = Flag("hlr", "Asks the network about each number; nothing is sent to it")
 PING = Flag("ping", "An invisible text that tells whether the phone is on")
 VALID = Parameter("valid", "Life time of a text at the operator", "hours 1 to 24, or hh:mm from 00:01 to 24:00", "24")
 MAXSMS = Integer("maxsms", "Cuts texts to this many parts", low=1, zero_is_absent=True)
-USERIP = Parameter("userip", "Address of your own user, for the daily limit of one address", "IPv4 address")
+CALL = Flag("call", "A call that tells a code: with mes=code the service makes up six digits and answers them")
+USERIP = Parameter(
+    "userip", "Address of your own user, for the daily limit of one address and for imgcode", "IPv4 or IPv6 address"
+)
+IMGCODE = Parameter(
+    "imgcode", "What your user read in the picture of imgcode.php; needs userip", "digits; used up by it"
+)
 TEST = Flag("test", "Nothing is sent nor charged (an addition of this server)")
 LANE = Integer("lane", "Slower lane: 2 singles, 3 bulk (an addition of this server)", low=1, high=3, missing=1, zero_is_absent=True, default="1")  # fmt: skip
 
 PARAMETERS = (
-    PHONES, MES, LIST, NL, ID, SENDER, TRANSLIT, TINYURL, TIME, TZ, PERIOD, FREQ, FLASH, BIN, PUSH, HLR, PING, VALID, MAXSMS,
-    USERIP, TEST, LANE,
+    PHONES, MES, LIST, NL, ID, SENDER, TRANSLIT, TINYURL, TIME, TZ, PERIOD, FREQ, FLASH, BIN, PUSH, HLR, PING, CALL, VALID,
+    MAXSMS, USERIP, IMGCODE, TEST, LANE,
 )  # fmt: skip
 
-LATER = ("mms", "mail", "call", "viber", "soc", "tg", "whatsapp", "bot", "imgcode", "fileurl")
+LATER = ("mms", "mail", "viber", "soc", "tg", "whatsapp", "bot", "fileurl")
 """Parameters of the reference that come with a later version: 0 and empty are fine, anything else is refused."""
 
-_KINDS = ((FLASH, Kind.FLASH), (PUSH, Kind.PUSH), (HLR, Kind.HLR), (PING, Kind.PING))
+_KINDS = ((FLASH, Kind.FLASH), (PUSH, Kind.PUSH), (HLR, Kind.HLR), (PING, Kind.PING), (CALL, Kind.CALL))
 _KIND_NAMES = frozenset({BIN.name, *(flag.name for flag, _ in _KINDS)})
 _LATER = frozenset(LATER)
 _PREFIX = re.compile(r"__([A-Z]{2,8})__")
-_PREFIX_KINDS = {"FLASH": Kind.FLASH, "HLR": Kind.HLR, "PING": Kind.PING}
-_LATER_PREFIXES = {"CALL": "call", "VIBER": "viber", "SOC": "soc", "TG": "tg", "WHATSAPP": "whatsapp", "MAIL": "mail"}
+_PREFIX_KINDS = {"FLASH": Kind.FLASH, "HLR": Kind.HLR, "PING": Kind.PING, "CALL": Kind.CALL}
+_LATER_PREFIXES = {"VIBER": "viber", "SOC": "soc", "TG": "tg", "WHATSAPP": "whatsapp", "MAIL": "mail"}
 _OFF = frozenset({"", "0", "false"})
 _ID = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,3}(?:[.,]\d{1,4})?|[.,]\d{1,4}", re.ASCII)
@@ -195,6 +201,8 @@ def _clean_texts(texts: Iterable[str], kind: Kind | None, params: Params) -> tup
         return {written: _read_binary(text, params) for written, text in cleaned.items()}, kind
     for text in cleaned.values():
         _check_text(text)
+    if kind is Kind.CALL:
+        return {written: _read_call(text) for written, text in cleaned.items()}, kind
     return cleaned, kind
 
 
@@ -214,6 +222,14 @@ def _check_text(text: str) -> None:
         raise Refused(Reason.BAD_PARAMETERS, f"mes is longer than {MAX_TEXT} characters")
     if not text:
         raise Refused(Reason.BAD_PARAMETERS, "mes is missing")
+
+
+def _read_call(text: str) -> str:
+    """The text of a call: the word that asks for a code, in small letters, and the comment behind it."""
+    word, comment = split_comment(text)
+    if word.strip().lower() != CODE_WORD:
+        raise Refused(Reason.BAD_PARAMETERS, f"voice messages come later: only mes={CODE_WORD}")
+    return CODE_WORD + COMMENT + comment if comment else CODE_WORD
 
 
 def _read_binary(text: str, params: Params) -> str:
@@ -291,6 +307,9 @@ def _read_user_ip(text: str) -> str:
     if not text:
         return ""
     try:
-        return str(IPv4Address(text))
-    except AddressValueError:
-        raise Refused(Reason.BAD_PARAMETERS, "userip is an IPv4 address") from None
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        raise Refused(Reason.BAD_PARAMETERS, "userip is an IPv4 or IPv6 address") from None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return str(address)

@@ -19,6 +19,7 @@ from heliograph.core.money import format_money
 from heliograph.core.news import (
     Fields,
     Incoming,
+    count,
     extra_fields,
     incoming_fields,
     status_fields,
@@ -68,15 +69,17 @@ def _form(charset: str, callback: Callback, message: Message, zone: str) -> str:
     start = f"{start}&time={_stamp(at_s, zone)}&ts={at_s}"
     if callback.err:
         start = f"{start}&err={callback.err}"
-    main = f"&cnt={message.parts}&type={message.kind}&cost={format_money(message.cost)}"
+    main = f"&type={message.kind}&cost={format_money(message.cost)}"
     main = f"{main}&flag={message.flags & PUBLIC_FLAGS}&sender={escape(message.sender)}"
     if not message.extra:
-        return f"{start}{main}&cmt={escape(message.comment)}" if message.comment else start + main
+        main = f"{start}&cnt={message.parts}{main}"
+        return f"{main}&cmt={escape(message.comment)}" if message.comment else main
     extra = decode_extra(message.extra)
     comment = write_comment(message.comment, extra)
     parts = [
         start,
         f"&syserr={extra.syserr}" if extra.syserr else "",
+        f"&cnt={count(message, extra)}",
         main,
         f"&dtmf={escape(extra.dtmf)}" if extra.dtmf else "",
         f"&cmt={escape(comment)}" if comment else "",

@@ -51,6 +51,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     track_links: Annotated[
         bool, Meta(description="Each recipient gets a short link of his own; a click moves his message to status 4")
     ] = False
+    captcha: Annotated[
+        bool, Meta(description="Every send by HTTP needs the code of a picture: imgcode and userip (docs/captcha.md)")
+    ] = False
     valid_minutes: Annotated[int, Meta(ge=0, description="Longest time to try to deliver, in minutes")] = 0
     keep_days: Annotated[
         int,

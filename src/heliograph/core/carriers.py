@@ -56,6 +56,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     validity: Annotated[bool, Meta(description="Pass the validity_period on")] = True
     schedule: Annotated[bool, Meta(description="Pass future times on as schedule_delivery_time")] = False
     receipts: Annotated[bool, Meta(description="Ask for delivery receipts")] = True
+    calls: Annotated[
+        bool,
+        Meta(description="It places calls: submits of service_type CALL with the digits to be told (docs/codes.md)"),
+    ] = False
     errors: Annotated[
         dict[str, int], Meta(description="Vendor codes to err of our table: {'0x45': 255, 'receipt:001': 1}")
     ] = {}

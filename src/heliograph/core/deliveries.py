@@ -38,14 +38,35 @@ class Outcome:
         self.answered_ms = answered_ms
 
 
+class Talk:
+    """How a call went: seconds of it (None: it was not answered), of ringing, beyond the planned length; the keys pressed
+    while it was heard, and in a menu."""
+
+    __slots__ = ("keys", "menu", "overtime_s", "ringing_s", "seconds")
+
+    def __init__(
+        self,
+        seconds: int | None = None,
+        ringing_s: int | None = None,
+        keys: str = "",
+        menu: str = "",
+        overtime_s: int = 0,
+    ) -> None:
+        self.seconds = seconds
+        self.ringing_s = ringing_s
+        self.keys = keys
+        self.menu = menu
+        self.overtime_s = overtime_s
+
+
 class Receipt:
     """News of one part, translated: ``status`` and ``err`` by our tables, ``ref`` as the carrier wrote it.
 
     ``detail`` is the carrier's own wording without the text of the message; ``hlr`` holds imsi, msc, mcc, mnc,
-    cn, net, rcn, rnet as far as they came.
+    cn, net, rcn, rnet as far as they came, ``talk`` how a call went.
     """
 
-    __slots__ = ("at_ms", "detail", "err", "hlr", "phone", "ref", "status")
+    __slots__ = ("at_ms", "detail", "err", "hlr", "phone", "ref", "status", "talk")
 
     def __init__(
         self,
@@ -56,6 +77,7 @@ class Receipt:
         at_ms: int,
         detail: str,
         hlr: dict[str, str] | None = None,
+        talk: Talk | None = None,
     ) -> None:
         self.ref = ref
         self.phone = phone
@@ -64,3 +86,4 @@ class Receipt:
         self.at_ms = at_ms
         self.detail = detail
         self.hlr = hlr
+        self.talk = talk

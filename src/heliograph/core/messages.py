@@ -29,7 +29,7 @@ class Kind(IntEnum):
 
 TEXTLESS = frozenset({Kind.HLR, Kind.PING})
 LINKED = frozenset({Kind.SMS, Kind.FLASH})  # texts for people: those in which links are shortened
-CARRIED = frozenset({Kind.SMS, Kind.FLASH, Kind.BINARY, Kind.PUSH, Kind.HLR, Kind.PING})
+CODE_WORD = "code"  # the text of a call by which the service makes up and tells a code (spec sending 6.6)
 
 
 class Door(IntEnum):
@@ -73,7 +73,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     ``sender`` None is the account's default, an empty text or "." is no name; ``send_ms`` 0 is now;
     ``zone_min`` is the zone (minutes east of UTC) in which a full date was read, None for the other forms
     of ``time``; ``valid_s`` 0 is the default of 24 hours; ``shorten`` asks for short links. ``trails`` is not said by the
-    customer: it comes with the short links of an account that tracks them (services.links).
+    customer: it comes with the short links of an account that tracks them (services.links). ``code`` is what a call tells
+    when its text is ``CODE_WORD``; one submission has one code.
     """
 
     recipients: tuple[Recipient, ...]
@@ -94,6 +95,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     door: Door = Door.HTTP
     shorten: bool = False
     trails: Trails | None = None
+    code: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -130,7 +132,7 @@ class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
     """What few messages have, kept as JSON in one column: binary's pid and dcs, HLR results, the end user's address.
 
     ``syserr`` is the operator's own error. Of calls: the keys pressed while it was heard (``dtmf``) and in a menu, and
-    seconds of the call, of ringing and beyond the planned length.
+    seconds of the call, of ringing and beyond the planned length; ``code`` is told by a call whose text is ``CODE_WORD``.
     """
 
     pid: int | None = None
@@ -144,6 +146,7 @@ class Extra(msgspec.Struct, frozen=True, omit_defaults=True):
     callmenu: str = ""
     ringtime: int | None = None
     overtime: int = 0
+    code: str = ""
 
 
 def decode_extra(text: str) -> Extra:

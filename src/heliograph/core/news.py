@@ -98,6 +98,11 @@ def write_comment(comment: str, extra: Extra) -> str:
     return f"{comment}\n{line}" if comment else line
 
 
+def count(message: Message, extra: Extra) -> int:
+    """Parts of a text; seconds of a call, once it has been placed (seed 001, ``cnt``)."""
+    return message.parts if message.kind != Kind.CALL or extra.calltime is None else extra.calltime
+
+
 def extra_fields(message: Message, extra: Extra) -> Fields:
     """Behind the comment: what a number query found, how a call went."""
     fields: Fields = []
@@ -128,7 +133,7 @@ def status_fields(message: Message, status: int, err: int, at_ms: int, zone: str
     if extra.syserr:
         fields.append(("syserr", extra.syserr))
     fields += [
-        ("cnt", message.parts),
+        ("cnt", count(message, extra)),
         ("type", message.kind),
         ("cost", format_money(message.cost)),
         ("flag", message.flags & PUBLIC_FLAGS),

@@ -1,5 +1,6 @@
 """Which carrier takes a message: conditions, priority, weights (issue words: country, operator, prefix, kind, account, sender)."""
 
+from heliograph.core.messages import Kind
 from heliograph.core.routes import Conditions as Conditions
 from heliograph.core.routes import Route as Route
 
@@ -28,6 +29,8 @@ class Facts:
 
 def explain(route: Route, facts: Facts) -> str:
     """Why a route does not take the message; empty when it does."""
+    if facts.kind == Kind.CALL and not route.calls:
+        return "its carrier places no calls (the carrier's setting calls)"
     c = route.conditions
     if c.countries and facts.country not in c.countries:
         return f"country {facts.country or 'unknown'} is not among {', '.join(c.countries)}"

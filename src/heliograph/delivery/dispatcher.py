@@ -448,14 +448,15 @@ class Dispatcher:
 def unit_of(message: Message, missing: tuple[int, ...]) -> Unit:
     """A message as a carrier gets it."""
     pid = dcs = None
+    text = message.text
     if message.extra:
         extra = decode_extra(message.extra)
-        pid, dcs = extra.pid, extra.dcs
+        pid, dcs, text = extra.pid, extra.dcs, extra.code or text
     return Unit(
         int_id=message.int_id,
         phone=message.phone,
         sender=message.sender,
-        text=message.text,
+        text=text,
         kind=message.kind,
         lane=message.lane,
         send_ms=message.send_ms,

@@ -106,8 +106,8 @@ def make_message(
         status, err, flags = Status.DELIVERED, Err.VIRTUAL, flags | Flag.TEST
     text, due_ms = decision.text, decision.due_ms or now_ms
     extra = ""
-    if text.pid is not None or submission.user_ip:
-        extra = encode_extra(Extra(pid=text.pid, dcs=text.dcs, user_ip=submission.user_ip))
+    if text.pid is not None or submission.user_ip or submission.code:
+        extra = encode_extra(Extra(pid=text.pid, dcs=text.dcs, user_ip=submission.user_ip, code=submission.code))
     valid_s = submission.valid_s or DAY_S
     if account.settings.valid_minutes:
         valid_s = min(valid_s, account.settings.valid_minutes * 60)
@@ -179,7 +179,9 @@ def callback_rows(message: Message, account: Account | None, desk: Desk) -> list
     settings = account.settings
     if not settings.events_days and not (settings.callback_url and settings.callback_statuses):
         return []
-    return news_rows(settings, message.int_id, message.account_id, message.status, message.err, message.changed_ms, desk)
+    return news_rows(
+        settings, message.int_id, message.account_id, message.status, message.err, message.changed_ms, desk
+    )
 
 
 def news_rows(

@@ -153,11 +153,14 @@ class Decider:
             return Reason.NO_PRICE
         kind = self.submission.kind
         facts = Facts(decision.phone, country, decision.mccmnc, kind, self.account.login, decision.sender)
+        price = prices.of(kind)
+        if price is None:
+            return Reason.NO_PRICE
         routes = self.snapshot.routes.candidates(facts, pick)
         if not routes:
             return Reason.NO_ROUTE
         decision.route = routes[0]
-        decision.cost = prices.of(kind) * decision.text.parts
+        decision.cost = price * decision.text.parts
         return None
 
     def _schedule(self, decision: Decision, recipient: Recipient, place: Place | None, index: int) -> Reason | None:

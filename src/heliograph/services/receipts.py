@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from heliograph.core.deliveries import Receipt
+from heliograph.core.deliveries import Receipt, Talk
 from heliograph.core.messages import Extra, Message, decode_extra, encode_extra
 from heliograph.core.references import MOST, NOTATIONS, spell
 from heliograph.core.status import Status, combine, is_final, may_move
@@ -24,7 +24,7 @@ EARLY_KEPT = 100_000  # receipts without a message kept in memory for joining; a
 class Orphan:
     """A receipt that waits for its message."""
 
-    __slots__ = ("at_ms", "carrier_id", "detail", "err", "hlr", "id", "phone", "received_ms", "ref", "status")
+    __slots__ = ("at_ms", "carrier_id", "detail", "err", "hlr", "id", "phone", "received_ms", "ref", "status", "talk")
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Orphan:
         detail: str,
         at_ms: int = 0,
         hlr: dict[str, str] | None = None,
+        talk: Talk | None = None,
     ) -> None:
         self.id = id
         self.carrier_id = carrier_id
@@ -49,6 +50,7 @@ class Orphan:
         self.detail = detail
         self.at_ms = at_ms
         self.hlr = hlr
+        self.talk = talk
 
 
 class Receipts:
@@ -78,7 +80,8 @@ class Receipts:
         rows = await self._desk.db.all("orphans.recent", now_ms - 3 * 86_400_000, EARLY_KEPT)
         for *fields, extra in reversed(rows):
             orphan = Orphan(*fields)
-            orphan.hlr = decode_extra(extra).hlr
+            found = decode_extra(extra)
+            orphan.hlr, orphan.talk = found.hlr, _read_talk(found)
             self._keep(orphan)
         for messages in list(self._dispatch.unsure.values()):
             for message in list(messages):
@@ -199,9 +202,8 @@ class Receipts:
         self.matched += 1
         detail = f"part {part}: {report.detail}" if message.parts > 1 else report.detail
         rows = [event_row(self._desk, message, "receipt", detail, now_ms)]
-        if report.hlr:
-            keep = decode_extra(message.extra)
-            message.extra = encode_extra(msgspec.structs.replace(keep, hlr=report.hlr))
+        if report.hlr or report.talk is not None:
+            message.extra = encode_extra(_add_news(decode_extra(message.extra), report))
             rows.append(move_row(message))
         if carrier_id != message.carrier_id:
             # It went to another carrier meanwhile. That the phone has it counts all the same, the rest is history.
@@ -307,10 +309,11 @@ class Receipts:
             detail=report.detail,
             at_ms=report.at_ms,
             hlr=report.hlr,
+            talk=report.talk,
         )
         self.kept += 1
         self._keep(orphan)
-        extra = encode_extra(Extra(hlr=report.hlr)) if report.hlr else ""
+        extra = encode_extra(_add_news(Extra(), report)) if report.hlr or report.talk is not None else ""
         told = (report.ref, report.phone, now_ms, report.status, report.err, report.detail)
         row = (orphan.id, carrier_id, *told, why, extra)
 
@@ -393,7 +396,32 @@ def _found_row(message: Message, part: int, report: Receipt, now_ms: int) -> tup
 
 
 def _report(orphan: Orphan) -> Receipt:
-    return Receipt(orphan.ref, orphan.phone, orphan.status, orphan.err, orphan.at_ms, orphan.detail, orphan.hlr)
+    told = (orphan.ref, orphan.phone, orphan.status, orphan.err, orphan.at_ms, orphan.detail)
+    return Receipt(*told, orphan.hlr, orphan.talk)
+
+
+def _add_news(extra: Extra, report: Receipt) -> Extra:
+    """What a receipt tells beside the status: of the network, of the call."""
+    if report.hlr:
+        extra = msgspec.structs.replace(extra, hlr=report.hlr)
+    talk = report.talk
+    if talk is None:
+        return extra
+    return msgspec.structs.replace(
+        extra,
+        calltime=talk.seconds,
+        ringtime=talk.ringing_s,
+        dtmf=talk.keys,
+        callmenu=talk.menu,
+        overtime=talk.overtime_s,
+    )
+
+
+def _read_talk(extra: Extra) -> Talk | None:
+    """The talk that ``_add_news`` wrote down."""
+    if extra.calltime is None and extra.ringtime is None:
+        return None
+    return Talk(extra.calltime, extra.ringtime, extra.dtmf, extra.callmenu, extra.overtime)
 
 
 def _settled(stored: bool) -> None:

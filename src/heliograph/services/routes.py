@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from heliograph.core.carriers import Settings
 from heliograph.core.messages import Kind
 from heliograph.core.reasons import Reason, Refused
 from heliograph.core.routing import Conditions, Route
@@ -136,9 +137,10 @@ async def _find_carrier(tx: Transaction, name: str) -> int:
 
 
 def _read(row: Row) -> Overview:
-    id_, name, carrier_id, priority, weight, enabled, text, carrier = row
+    id_, name, carrier_id, priority, weight, enabled, text, carrier, settings = row
     conditions = msgspec.json.decode(text, type=Conditions)
-    return Overview(Route(id_, name, carrier_id, priority, weight, conditions), carrier, bool(enabled))
+    calls = msgspec.json.decode(settings, type=Settings).calls
+    return Overview(Route(id_, name, carrier_id, priority, weight, conditions, calls), carrier, bool(enabled))
 
 
 def _must(row: Row | None, name: str) -> Row:

@@ -15,7 +15,7 @@ from heliograph.wire.smpp.endpoints import Listener, listen
 from heliograph.wire.smpp.pdus import Pdu
 from heliograph.wire.smpp.session import Session, Settings
 
-from . import lookups, texts
+from . import calls, lookups, texts
 from .agenda import Agenda
 from .behaviour import Bucket, Plan, Profile, decide, notate
 from .outbox import Customer, Parcel
@@ -350,6 +350,8 @@ class Simulator:
         )
         if pdu.service_type == lookups.SERVICE_TYPE and plan.state == tables.STATE_DELIVERED:
             parcel.tlvs = lookups.look_up(pdu.destination_addr, self.profile.seed)
+        elif pdu.service_type == calls.SERVICE_TYPE:
+            parcel.tlvs = calls.tell(pdu.destination_addr, self.profile.seed, plan.state == tables.STATE_DELIVERED)
         return parcel
 
     def _deliver(self, parcel: Parcel) -> None:

@@ -1,16 +1,18 @@
-"""send: texts out, or their price (spec sending 2 to 8)."""
+"""send: texts out, or their price (spec sending 2 to 8); with a picture's code (seed 001, captcha), codes by call (6.6)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from heliograph.api.call import Call, write_id
 from heliograph.api.inputs import Flag, Integer
 from heliograph.api.operation import Operation
 from heliograph.api.shapes import Field, Place, Record, Rows, Sections, Type
-from heliograph.api.submissions import LATER, PARAMETERS, read_submission
-from heliograph.core.messages import Accepted, Quote, Verdict
+from heliograph.api.submissions import IMGCODE, LATER, PARAMETERS, read_submission
+from heliograph.core.messages import Accepted, Kind, Quote, Submission, Verdict
 from heliograph.core.money import format_money
-from heliograph.core.reasons import Reason, Refusal
+from heliograph.core.reasons import Reason, Refusal, Refused
 
 COST = Integer("cost", "0 sends, 1 only prices, 2 sends and tells the cost, 3 also the balance", high=3)
 OP = Flag("op", "Adds every number with its operator, cost and problem")
@@ -27,6 +29,11 @@ SENT = Record(
         Field("balance", help="What is left, with cost=3", text="BALANCE - {}", none=_ALWAYS_LEFT_OUT),
     ),
     text=("cnt", "id", "cost", "balance"),
+)
+CALLED = Record(
+    root="result",
+    fields=(*SENT.fields, Field("code", help="Code that the call tells", text="CODE - {}", none=_ALWAYS_LEFT_OUT)),
+    text=("cnt", "id", "cost", "balance", "code"),
 )
 PRICED = Record(
     root="result",
@@ -59,6 +66,8 @@ PROBLEMS = Rows("phones", Record(root="phone", fields=(_PHONE, _STATUS, _ERROR),
 
 SENT_WITH_NUMBERS = Sections(SENT, (("phones", NUMBERS),))
 SENT_WITH_PROBLEMS = Sections(SENT, (("phones", PROBLEMS),))
+CALLED_WITH_NUMBERS = Sections(CALLED, (("phones", NUMBERS),))
+CALLED_WITH_PROBLEMS = Sections(CALLED, (("phones", PROBLEMS),))
 PRICED_WITH_NUMBERS = Sections(PRICED, (("phones", NUMBERS),))
 PRICED_WITH_PROBLEMS = Sections(PRICED, (("phones", PROBLEMS),))
 
@@ -86,11 +95,27 @@ def handle(call: Call) -> None:
     submitting = call.services.submitting
     if cost == 1:
         submitting.price(call.account, submission, call.now_ms, call.then(_answer_price))
+        return
+    if "imgcode" in call.params or call.account.settings.captcha:
+        _check_picture(call, submission)
+    if submission.kind is Kind.CALL:
+        code = call.services.make_code()
+        submission = replace(submission, code=code)
+        submitting.accept(call.account, submission, call.now_ms, call.then(lambda then, got: _finish(then, got, code)))
     else:
         submitting.accept(call.account, submission, call.now_ms, call.then(_finish))
 
 
-def _finish(call: Call, result: Accepted | Refusal) -> None:
+def _check_picture(call: Call, submission: Submission) -> None:
+    """Uses up what was shown to the customer's own user; an empty answer is a wrong one, or a form would be sent without."""
+    code = call.params.get(IMGCODE.name, "")
+    if code and not submission.user_ip:
+        raise Refused(Reason.BAD_PARAMETERS, "imgcode needs userip")
+    if not submission.user_ip or not call.services.captchas.spend(submission.user_ip, code, call.now_ms):
+        raise Refused(Reason.BAD_CODE)
+
+
+def _finish(call: Call, result: Accepted | Refusal, code: str = "") -> None:
     guard = call.services.guard
     if isinstance(result, Refusal):
         if result.reason in _FAILURES:
@@ -104,14 +129,16 @@ def _finish(call: Call, result: Accepted | Refusal) -> None:
         value["cost"] = format_money(0 if result.test else result.cost)
         if cost == 3:
             value["balance"] = format_money(result.balance)
+    if code:
+        value["code"] = code
     if OP.read(call.params):
         value["phones"] = _list_numbers(result.verdicts, result.test)
-        call.answer(SENT_WITH_NUMBERS, value)
+        call.answer(CALLED_WITH_NUMBERS if code else SENT_WITH_NUMBERS, value)
     elif ERR.read(call.params):
         value["phones"] = _list_problems(result.verdicts)
-        call.answer(SENT_WITH_PROBLEMS, value)
+        call.answer(CALLED_WITH_PROBLEMS if code else SENT_WITH_PROBLEMS, value)
     else:
-        call.answer(SENT, value)
+        call.answer(CALLED if code else SENT, value)
 
 
 def _answer_price(call: Call, result: Quote | Refusal) -> None:
@@ -160,6 +187,7 @@ OPERATIONS = (
         parameters=(*PARAMETERS, COST, OP, ERR),
         replies=(
             ("cost=0, 2, 3", SENT),
+            ("call=1", CALLED),
             ("cost=1", PRICED),
             ("op=1", SENT_WITH_NUMBERS),
             ("err=1", SENT_WITH_PROBLEMS),
@@ -171,6 +199,7 @@ OPERATIONS = (
             (6, "Text or sender is forbidden; the reply carries the id"),
             (7, "Bad number; the reply carries the id"),
             (8, "No route to the number; the reply carries the id"),
+            (10, "Wrong imgcode"),
         ),
         limits=("1 identical text a minute (same recipients, text and kind)", "5 identical price queries a minute"),
     ),

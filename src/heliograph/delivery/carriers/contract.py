@@ -6,11 +6,16 @@ from typing import Protocol
 from heliograph.core.carriers import Carrier
 from heliograph.core.deliveries import Outcome as Outcome
 from heliograph.core.deliveries import Receipt as Receipt
+from heliograph.core.deliveries import Talk as Talk
 from heliograph.core.deliveries import What as What
 
 
 class Unit:
-    """One message as a carrier gets it. ``missing`` names the parts (from 1) that are still to go, empty: all."""
+    """One message as a carrier gets it. ``missing`` names the parts (from 1) that are still to go, empty: all.
+
+    ``text`` of a call (kind 7) is the digits to be told. A carrier gets such a unit only when its setting ``calls`` says
+    that it places calls; how the call went it tells with ``Receipt.talk``.
+    """
 
     __slots__ = ("dcs", "expires_ms", "int_id", "kind", "lane", "missing", "phone", "pid", "send_ms", "sender", "text")
 

@@ -1,11 +1,13 @@
 -- Routes: which carrier takes a message (core/routing.py).
 
 -- name: list
-SELECT r.id, r.name, r.carrier_id, r.priority, r.weight, r.enabled, r.conditions, coalesce(c.name, '')
+SELECT r.id, r.name, r.carrier_id, r.priority, r.weight, r.enabled, r.conditions, coalesce(c.name, ''),
+  coalesce(c.settings, '{}')
 FROM routes r LEFT JOIN carriers c ON c.id = r.carrier_id ORDER BY r.priority DESC, r.id
 
 -- name: find
-SELECT r.id, r.name, r.carrier_id, r.priority, r.weight, r.enabled, r.conditions, coalesce(c.name, '')
+SELECT r.id, r.name, r.carrier_id, r.priority, r.weight, r.enabled, r.conditions, coalesce(c.name, ''),
+  coalesce(c.settings, '{}')
 FROM routes r LEFT JOIN carriers c ON c.id = r.carrier_id WHERE r.name = ?
 
 -- name: next_id

@@ -16,6 +16,7 @@ from heliograph.wire.smpp.pdus import Pdu
 
 _MAX_PARTS = 255
 _HLR_SERVICE = "HLR"
+_CALL_SERVICE = "CALL"
 # source_addr holds 20 characters and a NUL (4.4.1).
 _MAX_ADDRESS = 20
 _SHORT_CODE = 6
@@ -110,6 +111,10 @@ class Composer:
             pdu.service_type = _HLR_SERVICE
         elif kind == Kind.PING:
             pdu.protocol_id = tables.PROTOCOL_TYPE_ZERO
+        elif kind == Kind.CALL and self._settings.calls:
+            # The digits to be told, which are the same in every alphabet.
+            pdu.service_type = _CALL_SERVICE
+            pdu.short_message = unit.text.encode("ascii", "replace")
         else:
             raise UnfitError(statuses.ESME_RINVSERTYP, Err.NO_SUPPORT)
         return [pdu]

@@ -4,7 +4,7 @@ import re
 from urllib.parse import unquote_plus
 
 from heliograph.core.status import Err, Status
-from heliograph.delivery.carriers.contract import Receipt
+from heliograph.delivery.carriers.contract import Receipt, Talk
 from heliograph.delivery.carriers.smpp.answers import Errors, plain_code
 from heliograph.wire.smpp import receipt as wire
 from heliograph.wire.smpp import tables
@@ -13,9 +13,13 @@ from heliograph.wire.smpp.pdus import Pdu
 # Vendor fields with the results of a number query, from 0x1400 on.
 HLR_NAMES = ("imsi", "msc", "mcc", "mnc", "cn", "net", "rcn", "rnet")
 HLR_TAGS = dict(enumerate(HLR_NAMES, 0x1400))
+# And with how a call went (docs/codes.md): digits, or signs of a telephone's keys, as C-octet strings.
+TAG_CALLTIME, TAG_RINGTIME, TAG_KEYS, TAG_MENU, TAG_OVERTIME = range(0x1408, 0x140D)
 _HLR_TEXT = re.compile(rf"(?i)(?<![a-z0-9_])({'|'.join(HLR_NAMES)}):(\S*)")
 _MESSAGE_TEXT = re.compile(rb"(?i)text\s*:")
 _MAX_DETAIL = 200
+_MAX_KEYS = 100
+_KEYS = re.compile(r"[^0-9*#A-D,;:]")
 
 # Codes of receipts as most centres write them: the errors of MAP (3GPP TS 29.002, 17.6.6), of which our own table
 # took its low numbers. Others end as 255, refused without a code.
@@ -60,6 +64,7 @@ def translate(pdu: Pdu, told: wire.Receipt, errors: Errors, now_ms: int) -> Rece
         now_ms,
         words[:_MAX_DETAIL] or f"message_state:{told.state} err:{told.error}",
         read_hlr(pdu.tlvs, words),
+        read_talk(pdu.tlvs),
     )
 
 
@@ -88,6 +93,24 @@ def read_hlr(tlvs: dict[int, bytes], words: str) -> dict[str, str] | None:
         for key, value in _HLR_TEXT.findall(words):
             found.setdefault(key.lower(), unquote_plus(value).replace("\0", ""))
     return found or None
+
+
+def read_talk(tlvs: dict[int, bytes]) -> Talk | None:
+    """How a call went; None when the receipt tells neither the seconds of the call nor of ringing."""
+    if TAG_CALLTIME not in tlvs and TAG_RINGTIME not in tlvs:
+        return None
+    overtime_s = _read_seconds(tlvs, TAG_OVERTIME) or 0
+    keys, menu = (_KEYS.sub("", _text_of(tlvs, tag)) for tag in (TAG_KEYS, TAG_MENU))
+    return Talk(_read_seconds(tlvs, TAG_CALLTIME), _read_seconds(tlvs, TAG_RINGTIME), keys, menu, overtime_s)
+
+
+def _read_seconds(tlvs: dict[int, bytes], tag: int) -> int | None:
+    text = _text_of(tlvs, tag)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else None
+
+
+def _text_of(tlvs: dict[int, bytes], tag: int) -> str:
+    return _clean(tlvs.get(tag, b"").split(b"\0", 1)[0])[:_MAX_KEYS]
 
 
 def _own_words(raw: bytes) -> str:
