@@ -12,7 +12,9 @@ ANSWER_S = 5.0  # of a slow handler
 CONNECTIONS = 32
 DISCARD = 9  # a port on which nobody listens at these addresses
 TEXTS = 60_000  # some 20 seconds: longer than a callback's own time-out
-CASES = ("all healthy", "half answer after 5 s", "half refuse connections", "half never accept one")
+MIXED = "30 % never answer, 20 % refuse"
+CASES = ("all healthy", "half answer after 5 s", "half refuse connections", "half never accept one", MIXED)
+NEVER_S = 3600.0
 # One customer's machine is called by the program's own limits here, not by those raised for one handler that takes all.
 OWN_LIMITS = {"HELIOGRAPH_CALLBACKS_PER_HOST": str(Callbacks().per_host)}
 
@@ -35,6 +37,10 @@ def measure_case(plan: Plan, case: str) -> Figures:
         good = stack.enter_context(Tool("receiver", plan.folder / "tools.log", "--hosts", *healthy))
         ports = (good.port, open_others(stack, plan, case, others))
         urls = [f"http://{host}:{ports[number % 2]}/told" for number, host in enumerate(hosts)]
+        if case == MIXED:  # two of five of the ill half
+            refusing = [number for number in range(1, len(hosts), 2) if number // 2 % 5 >= 3]
+            for number in refusing:
+                urls[number] = f"http://{hosts[number]}:{DISCARD}/told"
         installation = stack.enter_context(plan.install(many=urls, more=OWN_LIMITS))
         installation.receiver.stop()
         installation.receiver = good
@@ -43,7 +49,7 @@ def measure_case(plan: Plan, case: str) -> Figures:
 
 def open_others(stack: ExitStack, plan: Plan, case: str, hosts: list[str]) -> int:
     """The port of the other half's handlers; for those that refuse, one that nothing listens on there."""
-    options = {CASES[0]: (), CASES[1]: ("--answer-s", ANSWER_S), CASES[3]: ("--dead",)}.get(case)
+    options = {CASES[0]: (), CASES[1]: ("--answer-s", ANSWER_S), CASES[3]: ("--dead",), MIXED: ("--answer-s", NEVER_S)}.get(case)
     if options is None:
         return DISCARD
     return stack.enter_context(Tool("receiver", plan.folder / "tools.log", *options, "--hosts", *hosts)).port

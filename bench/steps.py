@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from bench.backlog import measure_backlog
 from bench.blast import find_ceilings
 from bench.children import Child, Tool, memory_mb
 from bench.growth import measure_growth
@@ -123,10 +124,11 @@ STEPS: dict[str, Callable[[Plan], Runs]] = {
     "codes": measure_codes,
     "mailing": measure_mailing,
     "handlers": measure_handlers,
+    "backlog": measure_backlog,
     "growth": measure_growth,
     "tools": measure_tools,
 }
-LONG = ("handlers", "growth", "tools")  # only when they are asked for
+LONG = ("handlers", "backlog", "growth", "tools")  # only when they are asked for
 TITLES = {
     "start": "Start and idle",
     "singles": "One text a request",
@@ -134,6 +136,7 @@ TITLES = {
     "codes": "Ten codes a second",
     "mailing": "One request with many numbers",
     "handlers": "Handlers of many accounts, half of them ill",
+    "backlog": "Callbacks that wait",
     "growth": "A store that has grown, 32 connections",
     "tools": "The tools alone, SMPP window 100",
     "reading": "Reading back",

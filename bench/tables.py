@@ -12,6 +12,7 @@ from rich.table import Table
 NAMES = {
     "start_s": ("start to first accepted text", "s", 2),
     "idle_mb": ("memory at idle", "MB", 0),
+    "idle_cpu_share": ("processor while nothing is sent, of one", "", 2),
     "accepted_per_s": ("accepted", "/s", 0),
     "arrived_per_s": ("arrived at the carrier", "/s", 0),
     "called_per_s": ("called back", "/s", 0),

@@ -224,3 +224,42 @@ def test_handler_that_was_down_for_three_hours_gets_everything_in_order(backend:
                 assert len(set(events(healthy))) == len(healthy.requests) == 60
 
     asyncio.run(story())
+
+
+@both
+def test_order_holds_when_memory_cannot_remember_all_that_failed(
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler that answers 500 for a day to millions of calls: memory stays small, the table is asked instead."""
+    monkeypatch.setattr("heliograph.callbacks.sender.MOST_STALLED", 2)
+
+    async def story() -> None:
+        answers = [ERROR]
+
+        async def script(exchange: Exchange) -> None:
+            while await exchange.request() is not None:
+                exchange.writer.write(answers[0])
+
+        async with (
+            receive(script) as receiver,
+            house_at(receiver, backend, tmp_path) as house,
+            sending(house) as sender,
+        ):
+            await house.set_carrier(failover="refused")
+            messages = [await house.sent(f"a{n}", text=f"{n}") for n in range(6)]
+            for n in range(6):
+                assert await house.report(Report(f"a{n}", 3))
+            await until(lambda: len(receiver.requests) == 6 and sender.held == 0)
+            for n in range(6):
+                assert await house.report(Report(f"a{n}", 1))
+            await asyncio.sleep(0.1)
+            assert {status for _, status in told(receiver)} == {3} and len(sender._stalled) <= 8
+            answers[0] = answers[0].replace(b"500 Oops", b"200 OK")
+            house.now += 240_000
+            sender.look()
+            async with asyncio.timeout(10):
+                await emptied(house)
+            for message in messages:
+                assert [status for id_, status in told(receiver) if id_ == message.id] == [3, 3, 1]
+
+    asyncio.run(story())

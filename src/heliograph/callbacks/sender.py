@@ -25,7 +25,7 @@ TICK_S = 1.0
 IDLE_PAGE_S = (
     0.02  # after a page of which memory could take nothing: walking over a large backlog must not fill a processor
 )
-MOST_STALLED = 50_000
+MOST_STALLED = 20_000
 FAR_MS = 2**62
 OK = frozenset({200, 404})  # 404 counts as told, too (seed 001)
 
@@ -278,8 +278,8 @@ class Sender:
             now_ms = self._clock_ms()
             if not self._after:
                 self._passed_over.clear()
-                # -1: any time. When nothing waits for its repeat there is no doubt about any message.
-                self._unsure = self._unsure and await self._callbacks.next_due(-1) is not None
+                if self._unsure:
+                    await self._learn()
             rows = await self._callbacks.read_due(now_ms, self._after, PAGE)
             held = len(self._held)
             for callback in rows:
@@ -307,6 +307,14 @@ class Sender:
         finally:
             self._reading = False
             self._pump_soon()
+
+    async def _learn(self) -> None:
+        """What the table holds of news that was tried before: newer news of the same messages waits behind it."""
+        rows = await self._callbacks.read_tried(MOST_STALLED)
+        for int_id, id_ in rows:
+            if id_ not in self._held and id_ not in self._settled:
+                self._stalled.setdefault(int_id, id_)
+        self._unsure = len(rows) == MOST_STALLED
 
     async def _end_walk(self, now_ms: int) -> None:
         """The whole table was seen, and memory holds all of it that is due."""

@@ -98,6 +98,10 @@ class Callbacks:
         row = await self._desk.db.one("callbacks.incoming", -callback.int_id)
         return incoming_of(row) if row else None
 
+    async def read_tried(self, limit: int) -> list[tuple[int, int]]:
+        """Messages of which news is to be told again, each with the id of the oldest such news."""
+        return [(row[0], row[1]) for row in await self._desk.db.all("callbacks.tried", limit)]
+
     async def find_older(self, callback: Callback) -> int | None:
         """The id of older news of the same message, if there is such that is to be told again."""
         row = await self._desk.db.one("callbacks.older", callback.int_id, callback.id)

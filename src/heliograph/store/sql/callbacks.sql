@@ -23,6 +23,10 @@ ORDER BY c.id LIMIT ?
 -- name: next_due
 SELECT min(due_ms) FROM callbacks WHERE due_ms > ? AND tries > 0
 
+-- By a partial index, which holds repeats alone.
+-- name: tried
+SELECT int_id, min(id) FROM callbacks WHERE tries > 0 GROUP BY int_id LIMIT ?
+
 -- Older news of the same message that is to be told again: what is newer waits for it.
 -- name: older
 SELECT id FROM callbacks WHERE int_id = ? AND tries > 0 AND id < ? ORDER BY id LIMIT 1
