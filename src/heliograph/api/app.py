@@ -7,14 +7,15 @@ from importlib import import_module
 
 from heliograph.api import operations as room
 from heliograph.api.authorization import read_authorization
-from heliograph.api.call import Call
+from heliograph.api.call import Call, Write
 from heliograph.api.forms import ParamError, find_charset, split_fields
 from heliograph.api.operation import Operation, Services
 from heliograph.api.params import Params, decode
 from heliograph.api.refusals import describe
 from heliograph.api.render import render, respond
 from heliograph.api.request import TEXT, Reply, Request, Response, plain
-from heliograph.api.shapes import ERROR
+from heliograph.api.shapes import ERROR, JSON
+from heliograph.core.messages import Door
 from heliograph.core.reasons import Reason
 
 log = logging.getLogger("heliograph.api")
@@ -73,6 +74,13 @@ class Api:
             reply(_refusal(Reason.BAD_PARAMETERS, "no action is named", fmt, params.charset))
             return
         Call(self._services, operation, request, params, fmt, reply).begin()
+
+    def perform(
+        self, operation: Operation, request: Request, params: Params, write: Write, reply: Reply, door: Door
+    ) -> None:
+        """An operation for a door that has its own form of parameters and replies: the same steps, and ``write`` makes the
+        answer of what the operation says."""
+        Call(self._services, operation, request, params, JSON, reply, write, door).begin()
 
     def knows(self, path: str) -> bool:
         """Whether a path is one of the API's, for a door that also has other pages."""

@@ -17,12 +17,14 @@ from heliograph.api.render import declare, encode, render, render_list, respond,
 from heliograph.api.request import Answer, Reply, Request
 from heliograph.api.shapes import ERROR, Rows, Shape
 from heliograph.core.accounts import Account
+from heliograph.core.messages import Door
 from heliograph.core.news import write_id as write_id
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.services.guard import is_within, networks_of
 
 log = logging.getLogger("heliograph.api")
 T = TypeVar("T")
+Write = Callable[["Call", Shape, Any], Answer]
 
 _NO_IDENTITY = frozenset({"login", "psw", "apikey", "fmt", "charset"})
 _WITH_ID = frozenset({3, 6, 7, 8})
@@ -30,18 +32,25 @@ PORTION = 40  # items of a long list described and rendered at once: at some 25 
 
 
 class Call:
-    """One request on its way through an operation; its reply goes out exactly once."""
+    """One request on its way through an operation; its reply goes out exactly once.
+
+    A door whose replies have a form of their own gives ``write``: it makes the answer of a shape and its value, in place of
+    the formats, and finds in ``refusal`` why there is none of the operation's own.
+    """
 
     __slots__ = (
         "_answered",
         "_entered",
         "_reply",
+        "_write",
         "account",
         "client",
+        "door",
         "fmt",
         "now_ms",
         "operation",
         "params",
+        "refusal",
         "services",
     )
 
@@ -49,7 +58,15 @@ class Call:
     account: Account
 
     def __init__(
-        self, services: Services, operation: Operation, request: Request, params: Params, fmt: int, reply: Reply
+        self,
+        services: Services,
+        operation: Operation,
+        request: Request,
+        params: Params,
+        fmt: int,
+        reply: Reply,
+        write: Write | None = None,
+        door: Door = Door.HTTP,
     ) -> None:
         self.services = services
         self.operation = operation
@@ -57,7 +74,10 @@ class Call:
         self.fmt = fmt
         self.client = request.client
         self.now_ms = request.received_ns // 1_000_000
+        self.door = door
+        self.refusal: Refusal | None = None
         self._reply = reply
+        self._write = write
         self._answered = False
         self._entered = False
 
@@ -72,7 +92,12 @@ class Call:
 
     def answer(self, shape: Shape, value: Any) -> None:
         """Renders a value and sends it."""
-        self.respond(respond(render(shape, value, self.fmt), self.fmt, self.params.charset))
+        self.respond(self._render(shape, value))
+
+    def _render(self, shape: Shape, value: Any) -> Answer:
+        if self._write is not None:
+            return self._write(self, shape, value)
+        return respond(render(shape, value, self.fmt), self.fmt, self.params.charset)
 
     def answer_list(self, shape: Rows, items: Sequence[T], describe: Callable[["Call", T], Mapping[str, Any]]) -> None:
         """``answer`` for a list that may be long: ``describe`` makes the value of each item, and items are described and
@@ -80,10 +105,14 @@ class Call:
 
         Up to ``PORTION`` items are answered at once; for more, an event loop must be running.
         """
+        if self._write is not None:
+            self.answer(shape, [describe(self, item) for item in items])
+            return
         _Listing(self, shape, items, describe).go_on()
 
     def refuse(self, refusal: Refusal) -> None:
         """Sends an error, with the id of a message that was stored all the same (numbers 3, 6, 7, 8)."""
+        self.refusal = refusal
         own = self.operation.words.get(refusal.reason)
         if own is not None:
             value: dict[str, Any] = {"error": own[1], "error_code": own[0]}
@@ -108,7 +137,7 @@ class Call:
         log.exception("api_operation_failed", extra={"operation": self.operation.name})
         if not self._answered:
             value = describe(Reason.BAD_PARAMETERS, "internal failure")
-            self.respond(respond(render(ERROR, value, self.fmt), self.fmt, self.params.charset))
+            self.respond(self._render(ERROR, value))
 
     def then(self, finish: Callable[["Call", T], None]) -> Callable[[T], None]:
         """A callback for a service: what goes wrong in ``finish`` becomes this call's reply, not the service's trouble."""

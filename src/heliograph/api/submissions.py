@@ -10,7 +10,7 @@ from heliograph.api.inputs import Flag, Integer, Parameter
 from heliograph.api.params import Params
 from heliograph.core.accounts import Account
 from heliograph.core.lists import MAX_RECIPIENTS, parse_list
-from heliograph.core.messages import CODE_WORD, TEXTLESS, Kind, Recipient, Submission
+from heliograph.core.messages import CODE_WORD, TEXTLESS, Door, Kind, Recipient, Submission
 from heliograph.core.numbers import parse_recipients
 from heliograph.core.reasons import Reason, Refused
 from heliograph.core.texts import COMMENT, MAX_TEXT, split_comment
@@ -92,7 +92,7 @@ _CLOCK = re.compile(r"(\d{1,2}):(\d\d)", re.ASCII)
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+", re.ASCII)
 
 
-def read_submission(params: Params, account: Account, now_ms: int, client: str) -> Submission:
+def read_submission(params: Params, account: Account, now_ms: int, client: str, door: Door = Door.HTTP) -> Submission:
     """Everything the customer said, decoded and checked for form; raises Refused (errors 1 and 5 of send)."""
     if not _LATER.isdisjoint(params):
         for name in LATER:
@@ -121,6 +121,7 @@ def read_submission(params: Params, account: Account, now_ms: int, client: str) 
         test=TEST.read(params),
         user_ip=_read_user_ip(params.get("userip", "")),
         client=client,
+        door=door,
     )
 
 

@@ -88,7 +88,7 @@ _FAILURES = frozenset(
 def handle(call: Call) -> None:
     """Reads, then sends or prices."""
     cost = COST.read(call.params)
-    submission = read_submission(call.params, call.account, call.now_ms, call.client)
+    submission = read_submission(call.params, call.account, call.now_ms, call.client, call.door)
     # Read here as well as in the reply, so that a mistake in them stops the text.
     OP.read(call.params)
     ERR.read(call.params)
