@@ -19,7 +19,7 @@ import msgspec
 from heliograph import demo, logs
 from heliograph.api.app import Api
 from heliograph.api.operation import Services
-from heliograph.api.request import Reply, Request
+from heliograph.api.request import Reply, Request, Response
 from heliograph.callbacks.client import Client
 from heliograph.callbacks.sender import Sender
 from heliograph.config import Config, ConfigError, Options, settle, split_listen
@@ -32,8 +32,13 @@ from heliograph.core.tariffs import Tariff
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
 from heliograph.descriptors import make_room
+from heliograph.gateways import envelopes, soap
 from heliograph.gateways.http import HttpDoor
 from heliograph.gateways.http import Limits as HttpLimits
+from heliograph.gateways.sip import SipDoor
+from heliograph.gateways.sip_answers import Call
+from heliograph.gateways.sip_settings import read_settings as read_sip
+from heliograph.gateways.soap import SoapService
 from heliograph.gateways.tls import Certificate
 from heliograph.services.attempts import Attempts
 from heliograph.services.building import Builder
@@ -63,7 +68,7 @@ from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
 from heliograph.store.secrets import LINKS, Secrets
-from heliograph.web import imgcode, probes
+from heliograph.web import hooks, imgcode, probes
 from heliograph.web.imgcode import Pictures
 from heliograph.web.metrics import Figures, Sources
 from heliograph.web.redirect import Redirect
@@ -132,6 +137,10 @@ class Heliograph:
         self._make_exports(db, config)
         self.numbers = Numbers(self.desk, self.spawn, clock_ms)
         self.waits = Waits(self.desk, self.spawn)
+        self.call_hook = hooks.CallHook(self.waits, config.calls.hook_secret, clock_ms)
+        sip = config.sip
+        lines = bool(sip.listen_udp or sip.listen_tcp or sip.registrations)
+        self.sip = SipDoor(read_sip(sip), self._ring, clock_ms=clock_ms) if lines else None
         self.captchas = Captchas()
         self.pictures = Pictures(self.captchas)
         self.api = Api(
@@ -155,6 +164,7 @@ class Heliograph:
                 make_code,
             )
         )
+        self._services: dict[str, Callable[[Request, Reply], None]] = {soap.PATH: SoapService(self.api)}
         self.door = self._door(self.serve)
         db.watch_outage(self.desk.batch.give_back)
         self._watch()
@@ -174,6 +184,15 @@ class Heliograph:
             nice=said.nice,
         )
         self.exports.added, self.exports.cancelled = self.builder.wake, self.builder.stop
+
+    def _ring(self, call: Call, done: Callable[[bool], None]) -> None:
+        """A call over SIP; where it could not be kept the caller gets no word, and a little later that he may try again."""
+
+        def said(kept: bool | None) -> None:
+            if kept is not None:
+                done(kept)
+
+        self.waits.call(call.caller, call.called, call.received_ms, said)
 
     def look_up(self, phone: str) -> Any:
         """Country, operator and region of a number, by the present snapshot."""
@@ -206,6 +225,9 @@ class Heliograph:
             self.door,
             self.survey,
             self.retention,
+            self.numbers,
+            self.waits,
+            self.sip,
         )
         self.figures = Figures(sources, clock_ms())
         self.desk.batch.took = self.figures.tally.note_commit
@@ -226,8 +248,8 @@ class Heliograph:
         said = self.config.http
         return HttpDoor(
             application,
-            too_large=self.api.too_large,
-            failed=self.api.failed,
+            too_large=self._too_large,
+            failed=self._failed,
             trusted=[ipaddress.ip_network(text, strict=False) for text in said.trusted_proxies],
             max_body=said.max_body_mb * 2**20,
             max_connections=make_room(said.connections),
@@ -239,8 +261,12 @@ class Heliograph:
         """Every request of the HTTP doors: the API, or a page."""
         if self.api.knows(request.path):
             self.api(request, reply)
+        elif request.path in self._services:
+            self._services[request.path](request, reply)
         elif request.path in probes.PATHS and self.probes_door is None:
             self.probes(request, reply)
+        elif request.path == hooks.PATH:
+            self.call_hook(request, reply)
         elif request.path == imgcode.PATH:
             self.pictures(request, reply)
         elif self.redirect.knows(request):
@@ -249,6 +275,12 @@ class Heliograph:
             self.live(request, reply)
         else:
             self.api(request, reply)
+
+    def _too_large(self, request: Request) -> Response:
+        return envelopes.too_large(request) if request.path in self._services else self.api.too_large(request)
+
+    def _failed(self, request: Request) -> Response:
+        return envelopes.failed(request) if request.path in self._services else self.api.failed(request)
 
     def set_links_base(self, base: str) -> None:
         """Short links begin with this from now on; the demo knows its address only when its door is open."""
@@ -300,6 +332,11 @@ class Heliograph:
                 self.addresses["metrics"] = await self.probes_door.start(*split_listen(where))
             except OSError as error:
                 raise ConfigError(f"metrics.listen: cannot listen on {where}: {error.strerror}") from None
+        if self.sip is not None:
+            try:
+                await self.sip.start()
+            except OSError as error:
+                raise ConfigError(f"sip: cannot listen: {error.strerror}; see sip.listen_udp, sip.listen_tcp") from None
         for name, listen in (("smpp", self.config.smpp.listen), ("smtp", self.config.smtp.listen)):
             if listen:
                 log.warning("door_opens_in_a_later_version", extra={"door": name, "listen": listen})
@@ -349,7 +386,8 @@ class Heliograph:
             self._surveying.cancel()
             await asyncio.gather(self._surveying, return_exceptions=True)
         self.newsfeed.release()
-        await self.door.stop(GRACE_S)
+        lines = [self.sip.stop(GRACE_S)] if self.sip is not None else []
+        await asyncio.gather(self.door.stop(GRACE_S), *lines)
         self.pictures.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.stop(GRACE_S)
@@ -454,6 +492,8 @@ def _tell(heliograph: Heliograph) -> None:
         what = "shows its figures on" if name == "metrics" else "listens on"
         scheme, path = ("http", "metrics") if name == "metrics" else (name, "")
         sys.stdout.write(f"Heliograph {what} {scheme}://{host}:{port}/{path}\n")
+    for transport, host, port in heliograph.sip.addresses if heliograph.sip is not None else ():
+        sys.stdout.write(f"Heliograph listens on sip:{host}:{port};transport={transport}\n")
     sys.stdout.flush()
 
 

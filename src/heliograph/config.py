@@ -26,6 +26,7 @@ LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]*):(\d{1,5})")
 BASE = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:/|/(?:[A-Za-z0-9._~-]+/)*r/)", re.ASCII)
 # Docker links and Kubernetes put such names beside a program called heliograph.
 FOREIGN = re.compile(r"HELIOGRAPH_(SERVICE_.*|PORT|PORT_\d.*|ENV_.*|NAME|CONFIG)")
+SHORTEST_SECRET = 16
 DEFAULT_CONFIG_VARIABLE = "HELIOGRAPH_CONFIG"
 
 
@@ -134,6 +135,17 @@ class Sip(Section, frozen=True):
         int,
         Meta(ge=100, le=1_000_000, description="Transactions in memory, some 2 KB each; then the oldest is dropped"),
     ] = 20_000
+
+
+class Calls(Section, frozen=True):
+    """Calls that confirm numbers (docs/calls.md); the lines over SIP are in [sip]."""
+
+    hook_secret: Annotated[
+        str,
+        Meta(
+            description="Secret by which requests to /hooks/call are signed, 16 characters or more; empty closes the hook"
+        ),
+    ] = ""
 
 
 class Store(Section, frozen=True):
@@ -271,6 +283,7 @@ class Config(Section, frozen=True):
     smpp: Smpp = Smpp()
     smtp: Smtp = Smtp()
     sip: Sip = Sip()
+    calls: Calls = Calls()
     store: Store = Store()
     numbers: Numbers = Numbers()
     callbacks: Callbacks = Callbacks()
@@ -382,6 +395,7 @@ def mask(config: Config) -> dict[str, Any]:
     values: dict[str, Any] = msgspec.to_builtins(config)
     values["sip"]["users"] = dict.fromkeys(config.sip.users, "***")
     values["sip"]["registrations"] = [mask_registrar(each) for each in config.sip.registrations]
+    values["calls"]["hook_secret"] = "***" if config.calls.hook_secret else ""
     values["store"]["database"] = re.sub(r"(://[^:/@]*:).*@", r"\1***@", config.store.database)
     return values
 
@@ -457,6 +471,8 @@ def _check(config: Config) -> None:
                 except ValueError as error:
                     raise ConfigError(f"{section}.{name}: {error}") from None
     _check_sip(config.sip)
+    if 0 < len(config.calls.hook_secret) < SHORTEST_SECRET:
+        raise ConfigError(f"calls.hook_secret: {SHORTEST_SECRET} characters or more; openssl rand -hex 24 makes one")
     for section, name in (
         ("http", "trusted_proxies"),
         ("callbacks", "allow_private"),

@@ -73,6 +73,13 @@ class Numbers:
         """Whether a number of the account is given back at the end of what is paid for; ``done`` gets 0."""
         self._spawn(self._answer(self._set_noprolong(account, phone, noprolong), done))
 
+    def count(self) -> dict[str, int]:
+        """How many numbers are free, rented and shared."""
+        counts = {"free": 0, "rented": 0, "shared": 0}
+        for number in self._desk.snapshots.current.numbers.values():
+            counts["shared" if number.shared else "rented" if number.account_id else "free"] += 1
+        return counts
+
     async def run(self) -> None:
         """Renews and takes back what is due, also what became due while no server ran."""
         while True:

@@ -53,10 +53,10 @@ class Waits:
     def __init__(self, desk: Desk, spawn: Spawn) -> None:
         self._desk = desk
         self._spawn = spawn
-        self._coming: dict[tuple[str, str], list[Callable[[bool], None]]] = {}
+        self._coming: dict[tuple[str, str], list[Callable[[bool | None], None]]] = {}
         self._rings = Window(1, RING_S, most_keys=20_000)
         self._swept_ms = 0
-        self.asked = self.confirmed = self.rung = self.unknown = self.failed = 0
+        self.asked = self.confirmed = self.rung = self.unknown = self.unpaid = self.failed = 0
 
     # -- the customer --------------------------------------------------------------
     def wait(self, account: Account, given: str, now_ms: int, done: Callable[[Awaited | Refusal], None]) -> None:
@@ -157,11 +157,12 @@ class Waits:
             self._desk.db.write([Step("waits.expire", [(now_ms,)])], _nobody)
 
     # -- the line ------------------------------------------------------------------
-    def call(self, caller: str, called: str, now_ms: int, done: Callable[[bool], None], at_ms: int = 0) -> None:
+    def call(self, caller: str, called: str, now_ms: int, done: Callable[[bool | None], None], at_ms: int = 0) -> None:
         """A call has come, from and to numbers as the line writes them, at ``at_ms`` (0: now).
 
         ``done(True)`` once it is on disk that a subscriber has called who was waited for, or that somebody has called a
-        number which an account rents; ``done(False)`` for any other, or when it could not be kept.
+        number which an account rents; ``done(False)`` for any other; ``done(None)`` when it could not be kept, and may
+        come again.
         """
         plan = self._desk.snapshots.current.plan
         phone, number = normalize(caller, plan), self._find(called)
@@ -175,7 +176,9 @@ class Waits:
             waiting.append(done)
             return
         self._coming[key] = [done]
-        self._spawn(self._take(key, number, now_ms, at_ms or now_ms))
+        # One that is told of later than a call is waited for is no proof of anything.
+        at_ms = max(min(at_ms or now_ms, now_ms), now_ms - PATIENCE_MS)
+        self._spawn(self._take(key, number, now_ms, at_ms))
 
     def _find(self, called: str) -> Number | None:
         """The number of the stock that a line means: as it is, else made international."""
@@ -184,7 +187,7 @@ class Waits:
         return snapshot.numbers.get(digits) or snapshot.numbers.get(normalize(called, snapshot.plan) or "")
 
     async def _take(self, key: tuple[str, str], number: Number, now_ms: int, at_ms: int) -> None:
-        kept = False
+        kept: bool | None = None
         try:
             kept = await self._record(key[0], number, now_ms, at_ms)
         except StoreError as error:
@@ -216,7 +219,7 @@ class Waits:
         cost = self._exchange(account, int(row[3]), row[4])
         if cost is None or not self._desk.purses.reserve(account.id, cost):
             log.warning("call_not_paid", extra={"account_id": account.id, "to_phone": to_phone})
-            self.failed += 1
+            self.unpaid += 1
             return False
         rows: list[tuple[str, Row]] = entry_rows(account, now_ms, WAITCALL, -cost, count=1, note=phone)
         rows += self._rows(account, phone, to_phone, CALL_TEXT, now_ms, at_ms)

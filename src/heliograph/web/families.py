@@ -192,6 +192,24 @@ GROUPS: dict[str, tuple[Family, ...]] = {
             "state",
         ),
     ),
+    "Numbers and calls": (
+        _gauge("numbers", "Dedicated numbers by state: free, rented, shared.", "state"),
+        _counter("call_requests", "Calls that customers asked to wait for."),
+        _counter(
+            "calls",
+            "Calls that came over any line: confirmed, kept (for who rents the number), unknown, unpaid (the customer's "
+            "money had gone), failed (not stored: the log has call_not_stored). Many unknown: somebody dials at random.",
+            "result",
+        ),
+        _counter(
+            "sip_calls",
+            "What the SIP door made of calls. unanswered: nothing was stored in time, look at the store; refused: not from "
+            "peers, trusted or users.",
+            "result",
+        ),
+        _gauge("sip_registrations", "Trunks that the configuration wants registered."),
+        _gauge("sip_registrations_held", "Of them those that are. Fewer: the log has sip_registration_failed."),
+    ),
     "HTTP door": (
         _gauge(
             "http_connections",

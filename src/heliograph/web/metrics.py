@@ -18,8 +18,10 @@ from heliograph.services.backlogs import Backlog
 from heliograph.services.callbacks import Callbacks
 from heliograph.services.desk import Desk
 from heliograph.services.guard import Guard
+from heliograph.services.numbers import Numbers
 from heliograph.services.receipts import Receipts
 from heliograph.services.retention import Retention
+from heliograph.services.waits import Waits
 from heliograph.web.families import FAMILIES, PREFIX, Family
 from heliograph.web.survey import Survey
 from heliograph.web.tally import Tally
@@ -70,7 +72,7 @@ class Holding(Protocol):
 
 
 class Door(Protocol):
-    """The HTTP door."""
+    """A door: HTTP, or SIP."""
 
     def stats(self) -> dict[str, int]: ...
 
@@ -89,6 +91,9 @@ class Sources:
         door: Door,
         survey: Survey,
         retention: Retention,
+        numbers: Numbers,
+        waits: Waits,
+        sip: Door | None = None,
     ) -> None:
         self.desk = desk
         self.guard = guard
@@ -99,6 +104,9 @@ class Sources:
         self.door = door
         self.survey = survey
         self.retention = retention
+        self.numbers = numbers
+        self.waits = waits
+        self.sip = sip
 
 
 class Figures(Collector):
@@ -123,7 +131,8 @@ class Figures(Collector):
     def collect(self) -> Iterable[Metric]:
         """All families in the order of families.py; those without a value yet too, so that their help is seen."""
         samples: Samples = {}
-        for group in (self._of_store(), self._of_loops(), self._of_carriers(), self._of_tables(), self._of_ledger()):
+        groups = (self._of_store(), self._of_loops(), self._of_carriers(), self._of_tables(), self._of_ledger())
+        for group in (*groups, self._of_calls()):
             for name, labels, value in group:
                 samples.setdefault(name, []).append((labels, value))
         for family in FAMILIES:
@@ -219,6 +228,26 @@ class Figures(Collector):
         for state, name in STATE_NAMES.items():
             yield "export_tasks", (name,), self.sources.survey.exports.get(int(state), 0)
 
+    def _of_calls(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
+        waits, numbers = self.sources.waits, self.sources.numbers
+        yield "call_requests", (), waits.asked
+        for result, count in (
+            ("confirmed", waits.confirmed),
+            ("kept", waits.rung),
+            ("unknown", waits.unknown),
+            ("unpaid", waits.unpaid),
+            ("failed", waits.failed),
+        ):
+            yield "calls", (result,), count
+        for state, count in numbers.count().items():
+            yield "numbers", (state,), count
+        if self.sources.sip is not None:
+            stats = self.sources.sip.stats()
+            for result in SIP_RESULTS:
+                yield "sip_calls", (result,), stats[result]
+            yield "sip_registrations", (), stats["registrations"]
+            yield "sip_registrations_held", (), stats["registered"]
+
     def _of_ledger(self) -> Iterator[tuple[str, tuple[str, ...], float]]:
         survey = self.sources.survey
         yield "ledger_checked_time_seconds", (), survey.checked_ms / 1000
@@ -252,6 +281,8 @@ DOOR = {
     "http_too_large": "too_large",
     "http_timed_out": "timed_out",
 }
+
+SIP_RESULTS = ("expected", "unexpected", "anonymous", "unanswered", "cancelled", "refused", "silenced")
 
 CARRIER = {
     "links": ("carrier_links", 1.0),
