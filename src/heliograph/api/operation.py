@@ -254,7 +254,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     One with an ``address`` has that path instead of the two; it answers in JSON unless ``fmt`` says otherwise, in UTF-8,
     and takes the account from the header Authorization too (Bearer with an API key, Basic with login and password).
     ``replies`` are (when, shape) for the reference; ``errors`` the numbers it answers with besides 2, 4 and 9;
-    ``words`` replaces number and words of a reason where this page has its own.
+    ``gives`` says in words what comes where it is no shape (a file); ``words`` replaces number and words of a reason where this page has its own.
     """
 
     name: str
@@ -270,6 +270,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[str, ...] = ()
     paces: tuple[Pace, ...] = ()
     words: Mapping[Reason, tuple[int, str]] = {}
+    gives: str = ""
 
     @property
     def paths(self) -> tuple[str, ...]:

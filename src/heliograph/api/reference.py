@@ -43,6 +43,8 @@ def write_page(operation: Operation) -> str:
         *(_write_parameter(parameter) for parameter in (*operation.parameters, *COMMON)),
         "", "## Replies",
     ]  # fmt: skip
+    if operation.gives:
+        lines += ["", f"{operation.gives}."]
     for when, shape in operation.replies:
         lines += ["", f"### {when}", *_write_reply(shape)]
     lines += [

@@ -190,6 +190,7 @@ OPERATIONS = (
         handler=handle_file,
         parameters=(ID, NAME),
         replies=(),
+        gives="The file itself: text/csv, application/gzip or an XLSX workbook, with Content-Disposition and Content-Length",
         errors=(_BAD, (5, "There is no such task or file, or it is not done")),
         limits=(_THREE,),
         paces=(Pace(limit=3),),
