@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "task": ("task", "task", "Deferred tasks: exports that the server writes."),
     "queue": ("queue", "queue", "What waits, for how long, and why."),
     "link": ("link", "link", "Short links, their clicks, and whose they are."),
+    "number": ("number", "number", "Dedicated numbers: the stock, and who rents them."),
     "inbound": ("inbound", "inbound", "Texts that subscribers have sent."),
     "callbacks": ("callbacks", "callbacks", "What customers are still to be told; telling it again."),
     "trace": ("trace", "trace", "The whole story of a message."),
