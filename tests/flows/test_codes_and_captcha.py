@@ -3,14 +3,16 @@
 import asyncio
 import json
 import re
+from http.server import HTTPServer
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from urllib.request import urlopen
 
 from PIL import Image
 from tests.flows.rig import Answer, Program, customer, read_books, until
-from tests.web.live_house import open_house
+from tests.web.live_house import open_house, run_house
 
 from heliograph.api.request import Request
 from heliograph.app import clock_ms
@@ -20,6 +22,7 @@ from heliograph.store.database import Database
 from heliograph.store.opening import open_database
 
 DEMO = {"apikey": "demo-key"}
+ROOT = Path(__file__).resolve().parents[2]
 HERE, VIEWER = "127.0.0.1", "192.0.2.7"
 
 
@@ -135,3 +138,39 @@ async def newest(db: Database) -> int:
     """The int_id of the message that was stored last."""
     rows = await db.all("messages.latest", 2**62, 1, 1)
     return int(rows[0][0])
+
+
+def test_form_of_the_guide_works_against_the_demo(tmp_path: Path) -> None:
+    """People copy it: a right code sends, a wrong one and an empty one say so."""
+    (program,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/captcha.md").read_text("utf-8"), re.M | re.S)
+
+    async def story() -> None:
+        async with run_house(tmp_path) as (house, url):
+            names: dict[str, Any] = {"__name__": "form"}
+            exec(compile(program, "form.py", "exec"), names)
+            names["HELIOGRAPH"] = url.rstrip("/")
+            names["Form"].log_message = lambda *said: None
+            server = HTTPServer((HERE, 0), names["Form"])
+            serving = asyncio.create_task(asyncio.to_thread(server.serve_forever, 0.01))
+            form = f"http://{HERE}:{server.server_address[1]}/"
+            try:
+                page = await asyncio.to_thread(fetch, form)
+                (source,) = re.findall(r'<img src="([^"]+)"', page.decode())
+                assert (await asyncio.to_thread(fetch, source)).startswith(b"\x89PNG")
+                code = house.heliograph.captchas.make(HERE, clock_ms())
+                for typed, words in (("", b"That was not"), ("1", b"That was not"), (code, b"That was not")):
+                    assert words in await asyncio.to_thread(fetch, form, {"phone": "79990000001", "code": typed})
+                code = house.heliograph.captchas.make(HERE, clock_ms())
+                assert b"Sent." in await asyncio.to_thread(fetch, form, {"phone": "79990000001", "code": code})
+            finally:
+                server.shutdown()
+                await serving
+                server.server_close()
+
+    asyncio.run(story())
+
+
+def fetch(url: str, form: dict[str, Any] | None = None) -> bytes:
+    """A page, as a browser gets it or sends a form to it."""
+    with urlopen(url, urlencode(form).encode() if form else None, timeout=10) as answer:
+        return bytes(answer.read())
