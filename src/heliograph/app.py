@@ -32,9 +32,11 @@ from heliograph.core.tariffs import Tariff
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
 from heliograph.descriptors import make_room
-from heliograph.gateways import envelopes, soap
+from heliograph.gateways import envelopes, oms, soap
 from heliograph.gateways.http import HttpDoor
 from heliograph.gateways.http import Limits as HttpLimits
+from heliograph.gateways.oms import OmsService
+from heliograph.gateways.oms_documents import About
 from heliograph.gateways.sip import SipDoor
 from heliograph.gateways.sip_answers import Call
 from heliograph.gateways.sip_settings import read_settings as read_sip
@@ -164,7 +166,13 @@ class Heliograph:
                 make_code,
             )
         )
-        self._services: dict[str, Callable[[Request, Reply], None]] = {soap.PATH: SoapService(self.api)}
+        outlook = OmsService(
+            self.api, About(config.oms.provider, config.oms.name, config.oms.sign_up, config.oms.locale)
+        )
+        self._services: dict[str, Callable[[Request, Reply], None]] = {
+            soap.PATH: SoapService(self.api),
+            **dict.fromkeys(oms.PATHS, outlook),
+        }
         self.door = self._door(self.serve)
         db.watch_outage(self.desk.batch.give_back)
         self._watch()

@@ -255,6 +255,21 @@ class Demo(Section, frozen=True):
     carrier_listen: Annotated[str, Meta(description="host:port of the simulated carrier; port 0: any")] = "127.0.0.1:0"
 
 
+class Oms(Section, frozen=True):
+    """What Outlook and SharePoint are told of this service (docs/soap.md)."""
+
+    provider: Annotated[str, Meta(description="Company, shown in the account dialog")] = "Heliograph"
+    name: Annotated[str, Meta(description="Name of the service, part of the names of accounts in Outlook")] = (
+        "Heliograph"
+    )
+    sign_up: Annotated[
+        str, Meta(description="Address of a page where one becomes a customer; empty: that of this server")
+    ] = ""
+    locale: Annotated[int, Meta(ge=1, le=65535, description="Country, as a Windows language number; 1049: Russia")] = (
+        1049
+    )
+
+
 class Metrics(Section, frozen=True):
     """/metrics for Prometheus, /healthz and /readyz."""
 
@@ -289,6 +304,7 @@ class Config(Section, frozen=True):
     callbacks: Callbacks = Callbacks()
     limits: Limits = Limits()
     links: Links = Links()
+    oms: Oms = Oms()
     delivery: Delivery = Delivery()
     exports: Exports = Exports()
     demo: Demo = Demo()

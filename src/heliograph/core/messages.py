@@ -40,6 +40,7 @@ class Door(IntEnum):
     SMPP = 3
     SOAP = 4
     WEB = 5
+    OMS = 6
 
 
 class Flag(IntFlag):
