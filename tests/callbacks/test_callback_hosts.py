@@ -80,3 +80,17 @@ def test_old_failures_are_forgotten() -> None:
     assert (hosts.expire(999), hosts.expire(1_000)) == (0, 1)
     assert not hosts.is_limited("h")
     hosts.ended("busy", True, 2_000)
+
+
+def test_what_was_not_sent_says_nothing_about_the_host() -> None:
+    """A request that was withdrawn must neither end the pause of an ill host nor stay counted as under way."""
+    hosts = Hosts(failures=2, probes=1, pause_ms=100)
+    for _ in range(2):
+        hosts.sent("a", 0)
+        hosts.ended("a", False, 0)
+    hosts.sent("a", 100)
+    hosts.withdrawn("a")
+    assert hosts.is_limited("a") and hosts.may_send("a", 100)
+    hosts.sent("b", 0)
+    hosts.withdrawn("b")
+    assert hosts.expire(10**9) == 1, "only the ill one was remembered"

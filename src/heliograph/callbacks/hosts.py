@@ -53,7 +53,7 @@ class Hosts:
         return state is not None and state.failures >= self._failures
 
     def sent(self, host: Hashable, now_ms: int) -> None:
-        """A request has been handed over; `ended` must follow."""
+        """A request has been handed over; `ended` or `withdrawn` must follow."""
         state = self._hosts.get(host)
         if state is None:
             state = self._hosts[host] = _Host()
@@ -75,6 +75,13 @@ class Hosts:
         if state.failures >= self._failures and now_ms >= state.resume_ms:
             state.pause_ms = min(state.pause_ms * 2 or self._pause_ms, self._pause_most_ms)
             state.resume_ms = now_ms + state.pause_ms
+
+    def withdrawn(self, host: Hashable) -> None:
+        """What `sent` announced was not sent after all: it says nothing about the host."""
+        state = self._hosts[host]
+        state.in_flight -= 1
+        if not state.in_flight and not state.failures:
+            del self._hosts[host]
 
     def expire(self, now_ms: int) -> int:
         """Forgets hosts that nothing was sent to for `kept_ms`; returns how many. Call it every few minutes."""

@@ -190,7 +190,8 @@ class Sender:
         self._held.discard(callback.id)
         if more:
             self._read_again()
-        self._ended(callback, plan, answered=True)
+        self._hosts.withdrawn(plan.target.origin)
+        self._free(callback, plan)
 
     def _post(self, callback: Callback, plan: Plan, body: bytes, account: Account) -> None:
         headers: tuple[tuple[bytes, bytes], ...] = ((b"X-Heliograph-Event", b"%d" % callback.id),)
@@ -236,11 +237,15 @@ class Sender:
         self._hosts.ended(origin, answered, self._clock_ms())
         if not answered and self._hosts.is_limited(origin):
             self._trim(origin)
+        self._free(callback, plan)
+
+    def _free(self, callback: Callback, plan: Plan) -> None:
+        """Nothing of this message is under way any more: what waited behind it is next, unless it is to be told again."""
         behind = self._busy.pop(callback.int_id)
         if behind and callback.int_id in self._stalled:
             self._held.difference_update(newer.id for newer, _ in behind)
         elif behind:
-            queue = self._waiting.setdefault(origin, deque())
+            queue = self._waiting.setdefault(plan.target.origin, deque())
             queue.extendleft(reversed(behind))
         self._pump_soon()
 
