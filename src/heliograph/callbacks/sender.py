@@ -286,14 +286,17 @@ class Sender:
                 if self._unsure:
                     await self._learn()
             rows = await self._callbacks.read_due(now_ms, self._after, PAGE)
-            held = len(self._held)
+            taken = []
             for callback in rows:
-                if callback.id not in self._settled:
+                if callback.id not in self._settled and callback.id not in self._held:
                     self._take(callback, live=False)
+                    if callback.id in self._held:
+                        taken.append(callback)
                 self._after = callback.id
+            await self._callbacks.read_ahead(taken)
             if len(rows) == PAGE:
                 self._more = True
-                if len(self._held) == held:
+                if not taken:
                     await asyncio.sleep(IDLE_PAGE_S)
             else:
                 self._after = 0

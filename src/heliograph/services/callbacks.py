@@ -1,7 +1,7 @@
 """News for customers: due rows, and what became of an attempt to tell them (design section 6, flow D; seed 001: every 4 minutes, 50 times)."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from heliograph.core.accounts import Account
 from heliograph.core.messages import Message
@@ -12,14 +12,15 @@ from heliograph.services.news import incoming_of
 
 log = logging.getLogger(__name__)
 
+AHEAD = 200  # messages read by one query: some 1 ms of the loop
 RETRY_S = 1.0  # the pause before the store is asked again to note what became of an attempt
 
 
 class Callback:
     """One row of news; ``id`` stays the same on every repeat. ``int_id`` is a message's, or below zero that of an
-    incoming record."""
+    incoming record. ``message`` is what was read ahead for it."""
 
-    __slots__ = ("account_id", "at_ms", "due_ms", "err", "id", "int_id", "status", "tries")
+    __slots__ = ("account_id", "at_ms", "due_ms", "err", "id", "int_id", "message", "status", "tries")
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Callback:
         self.at_ms = at_ms
         self.due_ms = due_ms
         self.tries = tries
+        self.message: Message | None = None
 
 
 def callback_of(row: Row) -> Callback:
@@ -82,8 +84,18 @@ class Callbacks:
         return self._desk.snapshots.current.callback_keys.get(account.id, ())
 
     def find(self, callback: Callback) -> Message | None:
-        """The message from memory."""
-        return self._desk.messages.get(callback.int_id)
+        """The message from memory, or as it was read ahead."""
+        return self._desk.messages.get(callback.int_id) or callback.message
+
+    async def read_ahead(self, callbacks: Sequence[Callback]) -> None:
+        """Read the messages of many at once, of those that memory does not hold."""
+        missing = [each for each in callbacks if each.int_id > 0 and self.find(each) is None]
+        for first in range(0, len(missing), AHEAD):
+            some = missing[first : first + AHEAD]
+            rows = await self._desk.db.all("callbacks.messages", ",".join([str(each.int_id) for each in some]))
+            found = {row[0]: message_of(row) for row in rows}
+            for each in some:
+                each.message = found.get(each.int_id)
 
     async def fetch(self, callback: Callback) -> Message | None:
         """The message from memory or from the store."""

@@ -31,6 +31,19 @@ SELECT int_id, min(id) FROM callbacks WHERE tries > 0 GROUP BY int_id LIMIT ?
 -- name: older
 SELECT id FROM callbacks WHERE int_id = ? AND tries > 0 AND id < ? ORDER BY id LIMIT 1
 
+-- The messages of many pieces of news; ?1 is a list of int_ids: 1,2,3.
+-- name: messages
+SELECT int_id, account_id, id, phone, given, kind, flags, sender, text, comment, parts, cost, mccmnc, status, err,
+    send_ms, created_ms, changed_ms, expires_ms, lane, route_id, carrier_id, door, fingerprint, refunded, extra,
+    tries, tried
+FROM messages WHERE int_id IN (SELECT value FROM json_each('[' || ?1 || ']'))
+
+-- name: messages (postgres)
+SELECT int_id, account_id, id, phone, given, kind, flags, sender, text, comment, parts, cost, mccmnc, status, err,
+    send_ms, created_ms, changed_ms, expires_ms, lane, route_id, carrier_id, door, fingerprint, refunded, extra,
+    tries, tried
+FROM messages WHERE int_id = ANY (string_to_array($1, ',')::bigint[])
+
 -- An incoming text or call, and the account's id of the message it answers.
 -- name: incoming
 SELECT i.id, i.phone, i.to_phone, i.text, i.sent_ms, i.received_ms, i.extra, coalesce(m.id, '')
