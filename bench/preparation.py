@@ -18,11 +18,14 @@ from heliograph.services.changes import change
 from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
+from heliograph.store.queries import translate
 from heliograph.store.secrets import Secrets
 
 BULK = "bench"
 CODES = "codes"
 MONEY = 100_000_000 * SCALE
+PASSWORDS = """INSERT INTO passwords (id, account_id, label, plain, md5, sha1, created_ms)
+    VALUES (?, ?, ?, ?, ?, ?, ?)"""
 SERVER_ENVIRONMENT = {
     "HELIOGRAPH_CALLBACKS_ALLOW_PRIVATE": "127.0.0.0/8",
     "HELIOGRAPH_CALLBACKS_PER_HOST": "32",
@@ -84,4 +87,5 @@ async def make_account(
         async with change(db) as tx:
             row = await tx.one("passwords.next_id")
             assert row is not None
-            await tx.run("passwords.create", row[0], account.id, "first", *hashed, now_ms)
+            query = translate("bench.password", PASSWORDS, db.dialect)
+            await tx.run(query, row[0], account.id, "first", hashed.plain, hashed.md5, hashed.sha1, now_ms)
