@@ -139,6 +139,7 @@ class Heliograph:
         self._make_exports(db, config)
         self.numbers = Numbers(self.desk, self.spawn, clock_ms)
         self.waits = Waits(self.desk, self.spawn)
+        self.waits.watchers = self.incoming.watchers  # who sees texts come sees calls come
         self.call_hook = hooks.CallHook(self.waits, config.calls.hook_secret, clock_ms)
         sip = config.sip
         lines = bool(sip.listen_udp or sip.listen_tcp or sip.registrations)

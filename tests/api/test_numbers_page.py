@@ -6,19 +6,17 @@ from tests.fakes.api import FakeNumbers, House
 from heliograph.api.operations import numbers
 from heliograph.core.reasons import Reason, Refusal
 from heliograph.core.rents import Number, Rates
-from heliograph.services.numbers import Offer
 
 PATH = "/sys/receive_phones.php"
 PHONE = "79990001122"
-OFFERS = [
-    Offer(Number(PHONE, 1, ("texts",), False, 0, "RUR", "МТС, SMS & calls"), Rates(500_0000, 233_3300)),
-    Offer(Number("5055", 2, ("texts",), False, 0, "RUR", ""), Rates(0, 0)),
-]
+LONG = Number(PHONE, 1, ("texts",), False, 0, "RUR", "МТС, SMS & calls")
+SHORT = Number("5055", 2, ("texts",), False, 0, "RUR", "")
+OFFERS = {PHONE: (LONG, Rates(500_0000, 233_3300)), "5055": (SHORT, Rates(0, 0))}
 
 
 @pytest.fixture
 def house() -> House:
-    return House(numbers.OPERATIONS, numbers=FakeNumbers(OFFERS, 233_3300))
+    return House(numbers.OPERATIONS, numbers=FakeNumbers({**OFFERS}, 233_3300))
 
 
 def test_free_numbers_are_told_in_four_formats(house: House) -> None:
@@ -37,8 +35,14 @@ def test_free_numbers_are_told_in_four_formats(house: House) -> None:
 
 def test_no_free_number_is_an_empty_list(house: House) -> None:
     """No error: spec management 0.1."""
-    house.numbers.offers = []
+    house.numbers.offers = {}
     assert house.four(PATH, get=1) == ("", "", "<list></list>", "[]")
+
+
+def test_list_whose_prices_vanish_meanwhile_is_error_9(house: House) -> None:
+    """An operator who removes a rate in between makes no list with holes."""
+    house.numbers.offers["5055"] = (SHORT, None)
+    assert house.ask(PATH, get=1) == "ERROR = 9 (too many concurrent requests)"
 
 
 def test_rented_number_is_told_in_four_formats(house: House) -> None:

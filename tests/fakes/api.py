@@ -17,11 +17,11 @@ from heliograph.core.links import Counts, plain
 from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
+from heliograph.core.rents import Number, Rates
 from heliograph.core.tariffs import Tariff
 from heliograph.services.exports import Opened
 from heliograph.services.inbound import Inbound
 from heliograph.services.newsfeed import Batch
-from heliograph.services.numbers import Offer
 from heliograph.services.statistics import Total
 from heliograph.services.waits import Awaited
 
@@ -272,7 +272,7 @@ class FakeHistories:
 class FakeNewsfeed:
     """Gives the same news to everybody, and notes what was asked."""
 
-    news: Batch | None = Batch((), 0, False)
+    news: Batch | None = field(default_factory=lambda: Batch((), 0, False))
     asked: list[tuple[int, int, int]] = field(default_factory=list)
 
     def read(self, account: Account, after: int, limit: int, wait_s: int, done: Callable[[Batch | None], None]) -> None:
@@ -284,12 +284,15 @@ class FakeNewsfeed:
 class FakeNumbers:
     """Offers the same to everybody, and gives every change the same result."""
 
-    offers: list[Offer] = field(default_factory=list)
+    offers: dict[str, tuple[Number, Rates | None]] = field(default_factory=dict)
     result: int | Refusal = 0
     asked: list[tuple[str, str, bool]] = field(default_factory=list)
 
-    def list_free(self, account: Account, now_ms: int) -> list[Offer]:
-        return self.offers
+    def list_free(self, account: Account) -> list[Number]:
+        return [number for number, _ in self.offers.values()]
+
+    def price(self, number: Number, account: Account, now_ms: int) -> Rates | None:
+        return self.offers[number.phone][1]
 
     def rent(
         self, account: Account, phone: str, noprolong: bool, now_ms: int, done: Callable[[int | Refusal], None]

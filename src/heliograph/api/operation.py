@@ -17,10 +17,10 @@ from heliograph.core.links import Counts
 from heliograph.core.messages import Accepted, Message, Quote, Submission
 from heliograph.core.ranges import Place
 from heliograph.core.reasons import Reason, Refusal
+from heliograph.core.rents import Number, Rates
 from heliograph.core.tariffs import Tariff
 from heliograph.services.inbound import Inbound
 from heliograph.services.newsfeed import Batch
-from heliograph.services.numbers import Offer
 from heliograph.services.statistics import Total
 from heliograph.services.waits import Awaited
 
@@ -185,8 +185,11 @@ class Histories(Protocol):
 class Numbers(Protocol):
     """Dedicated numbers."""
 
-    def list_free(self, account: Account, now_ms: int, /) -> list[Offer]:
-        """The numbers that an account may rent, with their prices for it."""
+    def list_free(self, account: Account, /) -> list[Number]:
+        """The numbers that an account may rent."""
+
+    def price(self, number: Number, account: Account, now_ms: int, /) -> Rates | None:
+        """What one costs it; None where that cannot be told."""
 
     def rent(
         self, account: Account, phone: str, noprolong: bool, now_ms: int, done: Callable[[int | Refusal], None], /

@@ -2,7 +2,7 @@
 numbers"; docs/numbers.md)."""
 
 from calendar import monthrange
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 import msgspec
@@ -94,11 +94,13 @@ def read_uses(text: str) -> tuple[str, ...]:
     return tuple(use for use in USES if use in named)
 
 
-def list_for_calls(numbers: Iterable[Number], account_id: int, country: str, countries: Mapping[str, str]) -> list[str]:
+def list_for_calls(
+    numbers: Iterable[Number], account_id: int, country: str, country_of: Callable[[str], str]
+) -> list[str]:
     """The numbers that a subscriber of ``country`` (ISO code) may be told to call for an account: those of his country
-    first, of these the account's own before shared ones. ``countries`` holds the country of each number."""
+    first, of these the account's own before shared ones. ``country_of`` tells the country of a number."""
     found = [
         number for number in numbers if CALLS in number.uses and (number.shared or number.account_id == account_id)
     ]
-    found.sort(key=lambda number: (countries.get(number.phone, "") != country, number.shared, number.phone))
+    found.sort(key=lambda number: (country_of(number.phone) != country, number.shared, number.phone))
     return [number.phone for number in found]

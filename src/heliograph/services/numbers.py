@@ -25,13 +25,6 @@ LOOK_S = 15.0  # between two looks at what is due: a snapshot in memory is walke
 TRIES = 3  # a number that the command line changes meanwhile is decided anew
 
 
-class Offer(msgspec.Struct, frozen=True):
-    """A free number and its prices in the account's currency, in 1/10,000 of a unit."""
-
-    number: Number
-    rates: Rates
-
-
 class _Changed(Exception):  # noqa: N818 - a condition, not an error
     """The number is no longer as it was when its change was decided; nothing was kept."""
 
@@ -48,17 +41,20 @@ class Numbers:
         self._unpriced: set[str] = set()
         self.rented = self.renewed = self.released = 0
 
-    def list_free(self, account: Account, now_ms: int) -> list[Offer]:
-        """The numbers that the account may rent, by number; those whose currency has no rate are left out."""
+    def list_free(self, account: Account) -> list[Number]:
+        """The numbers that the account may rent, by number; those that have no price in its currency are left out."""
         snapshot = self._desk.snapshots.current
-        offers = []
-        for phone in sorted(snapshot.numbers):
-            number = snapshot.numbers[phone]
-            if not number.shared and not number.account_id:
-                rates = price(number, account.currency, snapshot.rates, now_ms, account.settings.tz)
-                if rates is not None:
-                    offers.append(Offer(number, rates))
-        return offers
+        known = {account.currency} | (set(snapshot.rates) if account.currency in snapshot.rates else set())
+        return [
+            number
+            for number in snapshot.numbers.values()  # as numbers.list has them: by number
+            if not number.account_id and not number.shared and number.currency in known
+        ]
+
+    def price(self, number: Number, account: Account, now_ms: int) -> Rates | None:
+        """What a number costs an account, in 1/10,000 of its currency; None where a rate is missing."""
+        rates = self._desk.snapshots.current.rates
+        return price(number, account.currency, rates, now_ms, account.settings.tz)
 
     def rent(
         self, account: Account, phone: str, noprolong: bool, now_ms: int, done: Callable[[int | Refusal], None]
@@ -120,7 +116,7 @@ class Numbers:
                     return 0
                 if number.account_id:
                     raise Refused(Reason.BAD_PARAMETERS, "the number is rented already")
-                rates = self._price(number, account, now_ms)
+                rates = self.price(number, account, now_ms)
                 if rates is None:
                     raise Refused(Reason.BAD_PARAMETERS, f"its price is in {number.currency} and there is no rate")
                 until_ms = month_end(now_ms, account.settings.tz)
@@ -154,7 +150,7 @@ class Numbers:
             account = self._desk.snapshots.current.accounts.get(number.account_id)
             if account is None or number.noprolong:
                 return await self._release(number, "not to be renewed" if account else "no such account", now_ms)
-            rates = self._price(number, account, now_ms)
+            rates = self.price(number, account, now_ms)
             if rates is None:
                 if phone not in self._unpriced:
                     self._unpriced.add(phone)
@@ -188,9 +184,6 @@ class Numbers:
     async def _find(self, phone: str) -> Number | None:
         row = await self._desk.db.one("numbers.find", phone)
         return None if row is None else number_of(row)
-
-    def _price(self, number: Number, account: Account, now_ms: int) -> Rates | None:
-        return price(number, account.currency, self._desk.snapshots.current.rates, now_ms, account.settings.tz)
 
     async def _charge(
         self, account: Account, before: Number, after: Number, name: str, amount: int, now_ms: int

@@ -56,6 +56,7 @@ class Waits:
         self._coming: dict[tuple[str, str], list[Callable[[bool | None], None]]] = {}
         self._rings = Window(1, RING_S, most_keys=20_000)
         self._swept_ms = 0
+        self.watchers: list[Callable[[Inbound], None]] = []
         self.asked = self.confirmed = self.rung = self.unknown = self.unpaid = self.failed = 0
 
     # -- the customer --------------------------------------------------------------
@@ -88,10 +89,12 @@ class Waits:
         balance, _, credit = self._desk.purses.balance(account.id)
         if cost and balance + credit < cost:
             raise Refused(Reason.NO_MONEY)
-        place = snapshot.look_up(phone)
-        possible = list_for_calls(
-            snapshot.numbers.values(), account.id, place.iso if place else "", self._countries(snapshot.numbers)
-        )
+
+        def country_of(number: str) -> str:
+            place = snapshot.look_up(number)
+            return place.iso if place else ""
+
+        possible = list_for_calls(snapshot.numbers.values(), account.id, country_of(phone), country_of)
         if not possible:
             raise Refused(Reason.BAD_PARAMETERS, "there is no number to call")
         self._sweep(now_ms)
@@ -103,10 +106,6 @@ class Waits:
                 continue
             return Awaited(to_phone, (to_phone, *(each for each in possible if each != to_phone)))
         raise Refused(Reason.BAD_PARAMETERS, "every number is waiting for a call of this subscriber")
-
-    def _countries(self, numbers: Any) -> dict[str, str]:
-        look_up = self._desk.snapshots.current.look_up
-        return {phone: place.iso for phone in numbers if (place := look_up(phone)) is not None}
 
     def _price(self, account: Account, phone: str, now_ms: int) -> int:
         """What a confirmation costs; Refused when it is forbidden or has no price."""
@@ -209,8 +208,9 @@ class Waits:
             self.unknown += 1
             return False
         if self._rings.take((phone, number.phone), now_ms):
-            rows = self._rows(renter, phone, number.phone, RING_TEXT, now_ms, at_ms)
-            await self._commit(rows, None, 0)
+            record = self._make(renter, phone, number.phone, RING_TEXT, now_ms, at_ms)
+            await self._commit(self._rows(renter, record), None, 0)
+            self._tell(record)
             self.rung += 1
         return True
 
@@ -222,13 +222,15 @@ class Waits:
             self.unpaid += 1
             return False
         rows: list[tuple[str, Row]] = entry_rows(account, now_ms, WAITCALL, -cost, count=1, note=phone)
-        rows += self._rows(account, phone, to_phone, CALL_TEXT, now_ms, at_ms)
+        record = self._make(account, phone, to_phone, CALL_TEXT, now_ms, at_ms)
+        rows += self._rows(account, record)
         rows.append(("waits.take", (phone, to_phone, account.id)))
         try:
             await self._commit(rows, account, cost)
         except Exception:  # not a cancelled wait: what is in the batch settles it
             self._desk.purses.release(account.id, cost)
             raise
+        self._tell(record)
         self.confirmed += 1
         return True
 
@@ -241,11 +243,9 @@ class Waits:
             return None
         return convert(cost, rates[currency], rates[account.currency])
 
-    def _rows(
-        self, account: Account, phone: str, to_phone: str, text: str, now_ms: int, at_ms: int
-    ) -> list[tuple[str, Row]]:
+    def _make(self, account: Account, phone: str, to_phone: str, text: str, now_ms: int, at_ms: int) -> Inbound:
         part = Part(call=True) if text == CALL_TEXT else Part(direct=True)
-        inbound = Inbound(
+        return Inbound(
             id=self._desk.take_inbound(),
             carrier_id=0,
             received_ms=now_ms,
@@ -256,7 +256,14 @@ class Waits:
             extra=msgspec.json.encode(part).decode(),
             account_id=account.id,
         )
-        return [("inbound.add", msgspec.structs.astuple(inbound)), *incoming_rows(account, inbound, self._desk)]
+
+    def _rows(self, account: Account, record: Inbound) -> list[tuple[str, Row]]:
+        """The record and its news."""
+        return [("inbound.add", msgspec.structs.astuple(record)), *incoming_rows(account, record, self._desk)]
+
+    def _tell(self, record: Inbound) -> None:
+        for watcher in self.watchers:
+            watcher(record)
 
     async def _commit(self, rows: list[tuple[str, Row]], account: Account | None, cost: int) -> None:
         future: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()

@@ -9,7 +9,7 @@ from heliograph.api.operation import Operation, Pace
 from heliograph.api.shapes import ACK, Field, Record, Rows, Type
 from heliograph.core.money import format_money
 from heliograph.core.reasons import Reason, Refusal, Refused
-from heliograph.services.numbers import Offer
+from heliograph.core.rents import Number
 
 PAGE = "receive_phones"
 PHONE = Parameter("phone", "The number", "as the list has it, or as people write numbers", required=True)
@@ -33,16 +33,19 @@ RENTED = Record(root="phone", fields=(Field("cost", help="What was taken; 0 for 
 
 def handle_get(call: Call) -> None:
     """Answers from memory."""
-    call.answer_list(FREE, call.services.numbers.list_free(call.account, call.now_ms), _describe)
+    call.answer_list(FREE, call.services.numbers.list_free(call.account), _describe)
 
 
-def _describe(call: Call, offer: Offer) -> Mapping[str, Any]:
+def _describe(call: Call, number: Number) -> Mapping[str, Any]:
+    rates = call.services.numbers.price(number, call.account, call.now_ms)
+    if rates is None:  # a rate was removed while the list was being written
+        raise Refused(Reason.STORE_FULL)
     return {
-        "phone": offer.number.phone,
-        "type": offer.number.type,
-        "cost": format_money(offer.rates.month),
-        "current_cost": format_money(offer.rates.rest),
-        "info": offer.number.info,
+        "phone": number.phone,
+        "type": number.type,
+        "cost": format_money(rates.month),
+        "current_cost": format_money(rates.rest),
+        "info": number.info,
     }
 
 
