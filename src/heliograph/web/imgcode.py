@@ -23,7 +23,7 @@ from heliograph.services.captchas import Captchas
 PATH = "/sys/imgcode.php"
 SIZE, BIG = (50, 18), (200, 72)
 WIDEST, TALLEST = 400, 144
-MOST_WAITING = 64  # pictures of some 3 ms: nobody waits for longer than a fifth of a second
+MOST_WAITING = 64  # pictures of some 4 ms: nobody waits for longer than a quarter of a second
 # A spoken code takes 150 ms of a thread that shares the interpreter with the loop.
 SPOKEN = 1.0  # a second, for everybody together
 _FRESH = ((b"Cache-Control", b"no-store"), (b"X-Content-Type-Options", b"nosniff"))
@@ -92,7 +92,7 @@ def read_size(asked: dict[str, str]) -> tuple[int, int]:
 
 
 def draw(code: str, width: int, height: int) -> bytes:
-    """A PNG of the code; drawn large and made smaller, for the digits would be blots otherwise. Some 3 ms."""
+    """A PNG of the code; drawn large and made smaller, for the digits would be blots otherwise. Some 4 ms."""
     # The package blends ink by its lightness: dark ink would come out pale.
     red, green, blue = (100 + secrets.randbelow(60) for _ in range(3))
     image = _painter().generate_image(code, fg_color=(red, green, blue, 255))
