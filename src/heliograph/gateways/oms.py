@@ -7,6 +7,7 @@ other, so that parts which a client has cut arrive in their order.
 import asyncio
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from heliograph.api.app import Api
 from heliograph.api.call import Call
@@ -127,7 +128,7 @@ class OmsService:
             if shape is ERROR:
                 said.append(write_user_error(_complain(call, value, ())))
             else:
-                host = own_address(request).split("/")[2].rpartition(":")[0] or own_address(request).split("/")[2]
+                host = urlsplit(own_address(request)).hostname
                 said.append(write_user_info(f"{call.account.login}@{host}"))
             return _NOTED
 
