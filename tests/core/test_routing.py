@@ -102,3 +102,13 @@ def test_memory_of_the_index_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None
     for number in range(100):
         index.candidates(changed(FACTS, phone=f"79{number:09d}"), 0)
     assert len(index._known) <= 10
+
+
+def test_calls_take_routes_to_carriers_that_place_them_only() -> None:
+    """Also where the route's conditions name the kind: the carrier's own setting decides, and the trace says so."""
+    call = Facts("79161234567", "RU", "25001", 7, "shop", "Shop")
+    texts, calls = route(1, 9, kinds=(0, 7)), Route(2, "calls", 20, 0, 1, Conditions(), calls=True)
+    index = RouteIndex((texts, calls))
+    assert [found.id for found in index.candidates(call, 0)] == [2]
+    assert [found.id for found in index.candidates(FACTS, 0)] == [1, 2]
+    assert "calls" in explain(texts, call)

@@ -50,6 +50,13 @@ def test_kinds_without_a_price_of_their_own_cost_as_texts() -> None:
     assert Prices(sms=10).of(Kind.HLR) == 10
 
 
+def test_call_is_sold_only_at_a_price_of_its_own() -> None:
+    """A call costs an operator many times a text: it must not go out at the price of one by oversight."""
+    assert Prices(sms=10, call=40).of(Kind.CALL) == 40
+    assert Prices(sms=10, call=0).of(Kind.CALL) == 0
+    assert Prices(sms=10).of(Kind.CALL) is None
+
+
 def test_refund_follows_the_tariff() -> None:
     """Delivered texts never give money back by default, expired and undeliverable ones do."""
     index = tariff(("*", 1))

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.databases import BACKENDS
@@ -18,14 +19,14 @@ from heliograph.services import tariffs
 from heliograph.services.submit import STAGE_OVER
 
 both = pytest.mark.parametrize("backend", BACKENDS)
-CALL = {"text": "code", "kind": Kind.CALL}
+CALL: dict[str, Any] = {"text": "code", "kind": Kind.CALL}
 CALL_PRICE = 12_000
 
 
 async def sell_calls(house: House) -> None:
     """A price for calls to Russia, and a carrier that places them (south, the second choice for texts)."""
     zone = Zone(1, "Russia", ("RU",), Prices(sms=15_000, call=CALL_PRICE))
-    await tariffs.replace_prices(house.db, "basic", (zone,), {})  # type: ignore[arg-type]
+    await tariffs.replace_prices(house.db, "basic", (zone,), {})
     await house.set_carrier("south", calls="yes")
 
 
