@@ -410,8 +410,11 @@ def test_stock_by_hand(backend: str, tmp_path: Path) -> None:
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("moment", ["snapshot.exchanges", "numbers.list", "snapshot.blacklist"])
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_number_that_is_rented_while_facts_are_read_is_seen_as_rented(backend: str, tmp_path: Path) -> None:
+def test_number_that_is_rented_while_facts_are_read_is_seen_as_rented(
+    backend: str, moment: str, tmp_path: Path
+) -> None:
     """The snapshot that is published last may hold rows that were read before: it does not undo what was committed."""
 
     async def story() -> None:
@@ -423,7 +426,7 @@ def test_number_that_is_rented_while_facts_are_read_is_seen_as_rented(backend: s
 
             async def read_then_rent(query: Any, *args: Any) -> Any:
                 rows = await read(query, *args)
-                if query == "numbers.list" and not rented:
+                if query == moment and not rented:
                     rented.append(await rent(house, numbers))
                 return rows
 
