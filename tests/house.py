@@ -25,6 +25,7 @@ from heliograph.services.callbacks import Callbacks
 from heliograph.services.clicks import Clicks
 from heliograph.services.desk import Desk, message_of
 from heliograph.services.dispatch import Dispatch
+from heliograph.services.errands import Errands, Letter, MailError
 from heliograph.services.histories import Histories
 from heliograph.services.inbound import Incoming
 from heliograph.services.links import Links
@@ -76,6 +77,20 @@ def Report(ref: str, status: int = 1, phone: str = PHONE, err: int = 0, hlr: dic
     return Receipt(ref, phone, status, err, NOW, f"id:{ref} stat:{status}", hlr)
 
 
+class Letters:
+    """A mail server that keeps what it gets; while ``fault`` is set it raises that."""
+
+    def __init__(self) -> None:
+        self.sent: list[Letter] = []
+        self.fault: MailError | None = None
+
+    async def send(self, letter: Letter) -> None:
+        """One letter."""
+        if self.fault is not None:
+            raise self.fault
+        self.sent.append(letter)
+
+
 class House:
     """One run of the program on its store."""
 
@@ -96,6 +111,8 @@ class House:
         self.attempts = Attempts(self.desk, self.dispatch)
         self.receipts = Receipts(self.desk, self.dispatch, self.attempts)
         self.incoming = Incoming(self.desk, self.spawn)
+        self.letters = Letters()
+        self.errands = Errands(self.desk, self.submitting, self.letters, lambda: self.now)
         self.callbacks = Callbacks(self.desk)
         self.statuses = Statuses(self.desk, self.spawn)
         self.histories = Histories(self.desk, self.spawn)
@@ -120,6 +137,7 @@ class House:
         await self.quotas.rebuild(self.db, list(self.snapshots.current.accounts.values()), self.now)  # type: ignore[arg-type]
         unsure = await self.dispatch.recover(self.now)
         await self.receipts.open(self.now)
+        await self.incoming.reactions.open(self.now)
         await self.desk.batch.settle()
         return unsure
 

@@ -22,7 +22,7 @@ from heliograph.api.operation import Services
 from heliograph.api.request import Reply, Request, Response
 from heliograph.callbacks.client import Client
 from heliograph.callbacks.sender import Sender
-from heliograph.config import Config, ConfigError, Options, settle, split_listen
+from heliograph.config import Config, ConfigError, Mail, Options, settle, split_listen
 from heliograph.core.accounts import Account
 from heliograph.core.links import Codes
 from heliograph.core.messages import Message
@@ -31,6 +31,7 @@ from heliograph.core.reasons import Refused
 from heliograph.core.tariffs import Tariff
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
+from heliograph.delivery.mail import Relay
 from heliograph.descriptors import make_room
 from heliograph.gateways import envelopes, oms, soap
 from heliograph.gateways.http import HttpDoor
@@ -50,6 +51,7 @@ from heliograph.services.clicks import Clicks
 from heliograph.services.credentials import Credentials
 from heliograph.services.desk import Desk
 from heliograph.services.dispatch import Dispatch
+from heliograph.services.errands import Errands
 from heliograph.services.exports import FOLDER, Exports
 from heliograph.services.guard import BanRules, Guard
 from heliograph.services.histories import Histories
@@ -122,7 +124,10 @@ class Heliograph:
         self.redirect = Redirect(self.clicks, config.links.base)
         self.attempts = Attempts(self.desk, self.dispatch)
         self.receipts = Receipts(self.desk, self.dispatch, self.attempts)
-        self.incoming = Incoming(self.desk, self.spawn)
+        self.incoming = Incoming(
+            self.desk, self.spawn, config.inbound.wait_s, config.inbound.stop_words, config.inbound.start_words
+        )
+        self.errands = Errands(self.desk, self.submitting, _relay(config.mail), clock_ms)
         self.callbacks = Callbacks(self.desk, config.callbacks.retry_s, config.callbacks.attempts)
         self.dispatcher = Dispatcher(
             self.dispatch,
@@ -312,12 +317,14 @@ class Heliograph:
         await self.quotas.rebuild(self.db, list(self.snapshots.current.accounts.values()), now_ms)
         unsure = await self.dispatch.recover(now_ms)
         await self.receipts.open(now_ms)
+        await self.incoming.reactions.open(now_ms)
         self.submitting.accepted = self._accepted
         self.submitting.reserve = self.dispatcher.reserve
         self.submitting.begin = self.dispatcher.begin
         self.staging.activated = self.dispatcher.activated
         self.desk.batch.watch["callbacks.add"] = self.sender.take
         self.desk.batch.watch["feed.add"] = self.newsfeed.note
+        self.desk.batch.watch["errands.add"] = self.errands.wake
         self.desk.batch.watch["staged.end"] = lambda _: self.sender.look()
         log.info("store_opened", extra={"dialect": self.db.dialect, "unsure": unsure, "swept": swept})
 
@@ -367,6 +374,8 @@ class Heliograph:
             asyncio.create_task(self._refresh(), name="refresh"),
             asyncio.create_task(self.retention.run(), name="retention"),
             asyncio.create_task(self.newsfeed.run(), name="newsfeed"),
+            asyncio.create_task(self.incoming.run(clock_ms), name="incoming"),
+            asyncio.create_task(self.errands.run(), name="errands"),
             asyncio.create_task(self.builder.run(), name="builder"),
             asyncio.create_task(self.numbers.run(), name="numbers"),
             asyncio.create_task(self.dispatcher.run(), name="dispatcher"),
@@ -377,9 +386,10 @@ class Heliograph:
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
         failures = [task.exception() for task in done if task is not waiting]
-        for reading in loops[:5]:
+        for reading in loops[:7]:
             reading.cancel()  # a look at the store while it closes would only fail
-        await asyncio.wait(loops[:5])
+        await asyncio.wait(loops[:7])
+        await self.errands.stop()
         await self.close()
         for task in [*loops, waiting]:
             task.cancel()
@@ -485,6 +495,13 @@ async def _serve(config: Config, options: Options) -> None:
     finally:
         if carrier is not None:
             await carrier.stop()
+
+
+def _relay(said: Mail) -> Relay | None:
+    """The mail server that is configured."""
+    if not said.host:
+        return None
+    return Relay(said.host, said.port, said.user, said.password, said.tls, said.sender, said.timeout_s)
 
 
 def calm_collector() -> None:

@@ -222,6 +222,36 @@ class Links(Section, frozen=True):
     ] = ""
 
 
+class Inbound(Section, frozen=True):
+    """Texts from subscribers (docs/incoming.md)."""
+
+    wait_s: Annotated[
+        int,
+        Meta(ge=1, le=86_400, description="Seconds that a long text waits for missing parts; then it goes without them"),
+    ] = 600
+    stop_words: Annotated[
+        tuple[str, ...], Meta(description="Words by which subscribers want no more texts of an account")
+    ] = ("stop", "стоп")
+    start_words: Annotated[tuple[str, ...], Meta(description="Words by which they take that back")] = (
+        "start",
+        "старт",
+    )
+
+
+class Mail(Section, frozen=True):
+    """The SMTP server that takes letters, such as incoming texts forwarded by e-mail."""
+
+    host: Annotated[str, Meta(description="Its name or address; empty: no letters are sent")] = ""
+    port: Annotated[int, Meta(ge=1, le=65535, description="Its port")] = 587
+    user: Annotated[str, Meta(description="Name to log in with; empty: without logging in")] = ""
+    password: Annotated[str, Meta(description="Its password")] = ""
+    tls: Annotated[
+        Literal["starttls", "tls", "none"], Meta(description="Encryption: after STARTTLS, from the beginning, or none")
+    ] = "starttls"
+    sender: Annotated[str, Meta(description="Whom letters come from: Name <sms@example.ru>")] = "heliograph@localhost"
+    timeout_s: Annotated[float, Meta(gt=0, description="Seconds to wait for each of its answers")] = 30.0
+
+
 class Delivery(Section, frozen=True):
     """The loop that empties the queue."""
 
@@ -305,6 +335,8 @@ class Config(Section, frozen=True):
     limits: Limits = Limits()
     links: Links = Links()
     oms: Oms = Oms()
+    inbound: Inbound = Inbound()
+    mail: Mail = Mail()
     delivery: Delivery = Delivery()
     exports: Exports = Exports()
     demo: Demo = Demo()
@@ -412,6 +444,8 @@ def mask(config: Config) -> dict[str, Any]:
     values["sip"]["users"] = dict.fromkeys(config.sip.users, "***")
     values["sip"]["registrations"] = [mask_registrar(each) for each in config.sip.registrations]
     values["calls"]["hook_secret"] = "***" if config.calls.hook_secret else ""
+    if config.mail.password:
+        values["mail"]["password"] = "***"
     values["store"]["database"] = re.sub(r"(://[^:/@]*:).*@", r"\1***@", config.store.database)
     return values
 

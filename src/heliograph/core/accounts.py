@@ -54,6 +54,21 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     captcha: Annotated[
         bool, Meta(description="Every send by HTTP needs the code of a picture: imgcode and userip (docs/captcha.md)")
     ] = False
+    stop_list: Annotated[
+        Literal["all", "mailings", "none"],
+        Meta(description="What a subscriber's stop word stops: all, mailings, or none (docs/incoming.md)"),
+    ] = "all"
+    stop_words: Annotated[
+        tuple[str, ...], Meta(description="Stop words of this account, beside those of the configuration")
+    ] = ()
+    start_words: Annotated[tuple[str, ...], Meta(description="Words that take it back, beside those")] = ()
+    stop_reply: Annotated[str, Meta(description="Text that confirms a stop; empty: none")] = ""
+    start_reply: Annotated[str, Meta(description="Text that confirms a start; empty: none")] = ""
+    reply_limit: Annotated[
+        int, Meta(ge=0, le=100, description="Automatic replies an hour to one subscriber (rules); 0: none")
+    ] = 3
+    forward_phones: Annotated[tuple[str, ...], Meta(description="Numbers that get every incoming text")] = ()
+    forward_mails: Annotated[tuple[str, ...], Meta(description="E-mail addresses that get every incoming text")] = ()
     valid_minutes: Annotated[int, Meta(ge=0, description="Longest time to try to deliver, in minutes")] = 0
     keep_days: Annotated[
         int,

@@ -1,6 +1,7 @@
 """Messages and the submissions they come from (design section 4; kinds in spec sending 6.1)."""
 
 from enum import IntEnum, IntFlag
+from typing import Any
 
 import msgspec
 
@@ -74,7 +75,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     ``sender`` None is the account's default, an empty text or "." is no name; ``send_ms`` 0 is now;
     ``zone_min`` is the zone (minutes east of UTC) in which a full date was read, None for the other forms
     of ``time``; ``valid_s`` 0 is the default of 24 hours; ``shorten`` asks for short links. ``trails`` is not said by the
-    customer: it comes with the short links of an account that tracks them (services.links). ``code`` is what a call tells
+    customer: it comes with the short links of an account that tracks them (services.links). Neither are ``also``, rows of
+    the batch that are written in its transaction, and ``confirms``: it answers a stop, so it goes out to a number on the
+    account's own black list. ``code`` is what a call tells
     when its text is ``CODE_WORD``; one submission has one code.
     """
 
@@ -94,6 +97,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     user_ip: str = ""
     client: str = ""
     door: Door = Door.HTTP
+    also: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    confirms: bool = False
     shorten: bool = False
     trails: Trails | None = None
     code: str = ""

@@ -33,7 +33,7 @@ _STATUS_FIELDS = (
     "dtmf",
     "cmt",
 )
-_INCOMING_FIELDS = ("sms_id", "mes", "to", "smsc", "sent", "waitcall")
+_INCOMING_FIELDS = ("sms_id", "mes", "to", "smsc", "sent", "waitcall", "stop", "start", "incomplete")
 RESERVED = frozenset((*_STATUS_FIELDS, *_INCOMING_FIELDS, *HLR_FIELDS, *CALL_FIELDS))
 """Names of fields; what else a handler's address holds behind its ``?`` is told back under its own name."""
 
@@ -47,12 +47,16 @@ class Remarks(msgspec.Struct, frozen=True):
     """What the ``extra`` of an incoming record says that customers are told.
 
     ``call`` is a call that was waited for; ``direct`` a text to a dedicated number or with the prefix "login: ", which
-    answers no message whatever was sent before.
+    answers no message whatever was sent before; ``command`` is "stop" or "start"; ``missing`` are parts of a long text that
+    did not come in time, ``number`` is that of one which came later.
     """
 
     smsc: str = ""
     call: bool = False
     direct: bool = False
+    command: str = ""
+    missing: tuple[int, ...] = ()
+    number: int = 0
 
 
 class Incoming(msgspec.Struct, frozen=True):
@@ -67,6 +71,8 @@ class Incoming(msgspec.Struct, frozen=True):
     smsc: str = ""
     sms_id: str = ""
     call: bool = False
+    command: str = ""
+    incomplete: bool = False
 
 
 def read_remarks(extra: str) -> Remarks:
@@ -163,4 +169,8 @@ def incoming_fields(incoming: Incoming) -> Fields:
         ("sent", (incoming.sent_ms or incoming.received_ms) // 1000),
         ("time", received_s),
     ]
+    if incoming.command:
+        fields.append((incoming.command, 1))
+    if incoming.incomplete:
+        fields.append(("incomplete", 1))
     return fields

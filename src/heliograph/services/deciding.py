@@ -132,7 +132,7 @@ class Decider:
     def _is_listed(self, listed: object) -> bool:
         """Type 0 blocks everything, 1 mailings only, 2 single messages only (spec management 1.2)."""
         assert isinstance(listed, dict)
-        for account_id in (0, self.account.id):
+        for account_id in (0,) if self.submission.confirms else (0, self.account.id):
             type_ = listed.get(account_id)
             if type_ == 0 or (type_ == 1 and not self._single) or (type_ == 2 and self._single):
                 return True

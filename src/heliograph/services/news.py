@@ -32,4 +32,17 @@ def incoming_of(row: Row) -> Incoming:
     remarks = read_remarks(extra)
     answered = "" if remarks.direct else sms_id
     # Not by its text: a subscriber may write "[waitcall] ", too.
-    return Incoming(id_, phone, to_phone, text, sent_ms, received_ms, remarks.smsc, answered, remarks.call)
+    incomplete = bool(remarks.missing or remarks.number)
+    return Incoming(
+        id_,
+        phone,
+        to_phone,
+        text,
+        sent_ms,
+        received_ms,
+        remarks.smsc,
+        answered,
+        remarks.call,
+        remarks.command,
+        incomplete,
+    )

@@ -14,6 +14,7 @@ from heliograph.core.ranges import Place, Range, RangeTable, load_seed
 from heliograph.core.rates import Exchange
 from heliograph.core.rents import Number
 from heliograph.core.routing import Conditions, Route, RouteIndex
+from heliograph.core.rules import Actions, Rule
 from heliograph.core.tariffs import PriceIndex, Prices, Tariff, Zone
 from heliograph.store.database import Database, Row
 
@@ -32,7 +33,8 @@ class PasswordRow(msgspec.Struct, frozen=True):
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything a request may ask about without a query. ``blacklist`` maps a number to {account or 0: type}; ``rates``
     and ``exchanges`` (an account's, oldest first) are those of core/rates.py; ``callback_keys`` sign what an account is told, the newest
-    first; ``numbers`` are the dedicated ones, each with the account that rents it."""
+    first; ``numbers`` are the dedicated ones, each with the account that rents it; ``rules`` are an account's for incoming
+    texts, in their order."""
 
     version: int
     accounts: Mapping[int, Account]
@@ -49,6 +51,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     exchanges: Mapping[int, tuple[Exchange, ...]] = {}
     callback_keys: Mapping[int, tuple[str, ...]] = {}
     numbers: Mapping[str, Number] = {}
+    rules: Mapping[int, tuple[Rule, ...]] = {}
 
     def tariff_of(self, account: Account) -> Tariff | None:
         """The price list of an account, None when it has none."""
@@ -72,7 +75,7 @@ class Snapshots:
         self._home = home
         self._ranges_mark: str | None = None
         self._plan: Plan | None = None
-        self._numbers_put = 0
+        self._put = 0  # numbers, and listed ones, that this server has published itself
         self.current: Snapshot
         self.listeners: list[Callable[[Snapshot], None]] = []
 
@@ -90,15 +93,21 @@ class Snapshots:
             keys=dict(await self._db.all("snapshot.keys")),
             prices=await self._load_prices(),
             senders=await self._load_senders(),
-            blacklist=await self._load_blacklist(),
+            blacklist={},
             carriers=carriers,
             routes=RouteIndex(await self._load_routes(carriers)),
             plan=await self._load_plan(),
             callback_keys=await self._load_callback_keys(),
+            rules=await self._load_rules(),
             rates=dict(await self._db.all("snapshot.rates")),
             exchanges=await self._load_exchanges(),  # after the accounts: none with a new currency lacks its exchange
         )
-        self.current = msgspec.structs.replace(made, numbers=await self._load_numbers())
+        while True:  # what was put since these rows were read must not be lost: nothing is awaited behind the loop
+            put = self._put
+            numbers, blacklist = await self._load_numbers(), await self._load_blacklist()
+            if put == self._put:
+                break
+        self.current = msgspec.structs.replace(made, numbers=numbers, blacklist=blacklist)
         for listener in self.listeners:
             listener(self.current)
         return self.current
@@ -114,17 +123,34 @@ class Snapshots:
 
     def put_number(self, number: Number) -> None:
         """Publish a dedicated number as this server has just committed it, without reading everything anew."""
-        self._numbers_put += 1
+        self._put += 1
         numbers = {**self.current.numbers, number.phone: number}
         self.current = msgspec.structs.replace(self.current, numbers=numbers)
 
+    def put_listed(self, account_id: int, phone: str, type_: int | None) -> None:
+        """Publish a number of an account's black list (None: taken off it) as this server has just committed it."""
+        self._put += 1
+        blacklist = self.current.blacklist
+        assert isinstance(blacklist, dict)  # changed in place: it may hold millions
+        listed = {**blacklist.get(phone, {})}
+        if type_ is None:
+            listed.pop(account_id, None)
+        else:
+            listed[account_id] = type_
+        if listed:
+            blacklist[phone] = listed
+        else:
+            blacklist.pop(phone, None)
+
+    async def _load_rules(self) -> dict[int, tuple[Rule, ...]]:
+        found: dict[int, tuple[Rule, ...]] = {}
+        for row in await self._db.all("rules.all"):
+            rule = rule_of(row)
+            found[rule.account_id] = (*found.get(rule.account_id, ()), rule)
+        return found
+
     async def _load_numbers(self) -> dict[str, Number]:
-        """The dedicated numbers; read again when one was put meanwhile, for the rows may be older."""
-        while True:
-            put = self._numbers_put
-            rows = await self._db.all("numbers.list")
-            if put == self._numbers_put:
-                return {row[0]: number_of(row) for row in rows}
+        return {row[0]: number_of(row) for row in await self._db.all("numbers.list")}
 
     async def _load_accounts(self) -> dict[int, Account]:
         accounts = {}
@@ -220,6 +246,12 @@ class Snapshots:
             table = RangeTable(imported, below=load_seed()) if imported else load_seed()
             self._plan, self._ranges_mark = make_plan(table, self._home), mark
         return self._plan
+
+
+def rule_of(row: Row) -> Rule:
+    """A rule for incoming texts from its row."""
+    id_, account_id, position, phone, keyword, actions = row
+    return Rule(id_, account_id, position, phone, keyword, msgspec.json.decode(actions, type=Actions))
 
 
 def number_of(row: Row) -> Number:

@@ -170,7 +170,7 @@ class Submitting:
         lane = choose_lane(account, submission, len(decisions), quotas, now_ms)
         refused = all(decision.reason is not None for decision in decisions)
         reserved: Message | None = None
-        rows: list[tuple[str, Row]] = []
+        rows: list[tuple[str, Row]] = list(submission.also)
         messages = []
         for offset, decision in enumerate(decisions):
             message = make_message(

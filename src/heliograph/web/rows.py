@@ -70,7 +70,7 @@ def line_of_inbound(inbound: Inbound, zone: str) -> Line:
         phone=inbound.phone,
         sender=f"to {inbound.to_phone}",
         text=shorten(inbound.text),
-        parts=f"{part.number} of {part.total}" if part.total > 1 else "1",
+        parts=f"{part.number} of {part.total}" if part.number else str(part.total),
         cost="",
         status="Received",
         err="",

@@ -54,3 +54,11 @@ WHERE (m.int_id >> 16) = block AND m.phone = p.value AND m.created_ms >= ?4 AND 
     AND m.status NOT IN (-2, 22, 23, 24, 25) AND m.kind NOT IN (4, 5, 8) AND m.flags & 65536 = 0
     AND NOT EXISTS (SELECT 1 FROM staged s WHERE m.int_id BETWEEN s.first_id AND s.last_id)
 GROUP BY phone
+
+-- Answers to incoming texts from one on, as their stories say.
+-- name: answered
+SELECT i.account_id, i.phone, e.name, e.at_us FROM inbound i JOIN events e ON e.int_id = -i.id
+WHERE i.id >= ?1 AND i.id < ?1 + ?2 AND e.name IN ('reply', 'confirm') ORDER BY e.at_us
+
+-- name: get
+SELECT id, carrier_id, received_ms, sent_ms, phone, to_phone, text, extra, account_id, int_id FROM inbound WHERE id = ?
