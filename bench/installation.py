@@ -211,13 +211,14 @@ class Installation:
         """A load from its first request to its last callback."""
         tag = self.new_tag()
         load = self.finish_load(self.start_load(tag, n, connections, login, **more))
-        return Traffic(load, *self.drain(tag, load["accepted"]))
+        # Handlers are told of texts by HTTP, not of those by SOAP.
+        return Traffic(load, *self.drain(tag, load["accepted"], told=0 if more.get("soap") else None))
 
-    def measure(self, n: int, connections: int) -> Figures:
+    def measure(self, n: int, connections: int, **more: float) -> Figures:
         """``observe`` with rates, losses, CPU and memory."""
         forget_peak(self.server.pid)
         before = self.use()
-        traffic = self.observe(n, connections)
+        traffic = self.observe(n, connections, **more)
         used = self.use().since(before)
         load, accepted = traffic.load, traffic.load["accepted"]
         return {

@@ -2,7 +2,7 @@
 
 ``python -m bench.load --port P --key K --tag T -n N -c C`` as fast as answers come; ``--rate R`` at a fixed pace, where a
 text's time counts from when it was due; ``--seconds S``, or SIGTERM, ends it early. ``--logins N`` instead of a key: the
-accounts b0, b1, … with login and password take turns. ``--tls`` speaks TLS and believes any certificate. ``--samples``
+accounts b0, b1, … with login and password take turns. ``--soap`` sends envelopes. ``--tls`` speaks TLS and believes any certificate. ``--samples``
 tells every answer's time as well; ``--every S`` prints a line of figures of its own every S seconds.
 """
 
@@ -14,7 +14,8 @@ import ssl
 from array import array
 from collections import deque
 from typing import cast
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlencode
+from xml.sax.saxutils import escape
 
 from bench import marks
 from bench.children import run_tool, say
@@ -24,18 +25,31 @@ LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 ANSWER_S = 30.0
 
 
-def name_senders(options: argparse.Namespace) -> list[str]:
+def name_senders(options: argparse.Namespace) -> list[dict[str, str]]:
     """Who sends, in turn: the parameters of each."""
     if options.logins:
-        return [f"login={login_of(number)}&psw={PASSWORD}" for number in range(options.logins)]
-    return [f"apikey={options.key}"]
+        return [{"login": login_of(number), "psw": PASSWORD} for number in range(options.logins)]
+    return [{"apikey": options.key}]
 
 
-def write_request(who: str, tag: str) -> bytes:
+def write_request(who: dict[str, str], tag: str) -> bytes:
     """A request with places for the number of the text and, twice, its time."""
     mes = quote_plus(marks.write(tag, "@NS@")).replace("%", "%%").replace("%%40NS%%40", "%019d")
-    path = f"/sys/send.php?{who}&phones={marks.PREFIX}%08d&fmt=3&charset=utf-8&mes={mes}"
+    path = f"/sys/send.php?{urlencode(who)}&phones={marks.PREFIX}%08d&fmt=3&charset=utf-8&mes={mes}"
     return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
+
+
+def write_envelope(who: dict[str, str], tag: str) -> bytes:
+    """The same as a request to the SOAP service."""
+    fields = {**who, "phones": f"{marks.PREFIX}%08d", "mes": marks.write(tag, "@NS@").replace("%", "%%")}
+    children = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in fields.items())
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?><e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/" '
+        f'xmlns:s="http://127.0.0.1/sys/soap.php"><e:Body><s:send>{children}</s:send></e:Body></e:Envelope>'
+    ).replace("@NS@", "%019d")
+    length = len(body % (0, 0, 0))
+    head = "POST /sys/soap.php HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/xml; charset=utf-8\r\n"
+    return f'{head}SOAPAction: "http://127.0.0.1/sys/soap.php"\r\nContent-Length: {length}\r\n\r\n{body}'.encode()
 
 
 class Load:
@@ -43,7 +57,8 @@ class Load:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.templates = [write_request(who, options.tag) for who in name_senders(options)]
+        write = write_envelope if options.soap else write_request
+        self.templates = [write(who, options.tag) for who in name_senders(options)]
         self.next = self.accepted = self.refused = self.unknown = 0
         self.sent_ns, self.taken_ns = array("q"), array("q")
         self.told = 0
@@ -66,7 +81,7 @@ class Load:
         at_ns = marks.now_ns()
         if answer is None:
             self.unknown += 1
-        elif answer.startswith(b"HTTP/1.1 200") and b'"cnt"' in answer:
+        elif answer.startswith(b"HTTP/1.1 200") and (b'"cnt"' in answer or b"<cnt>" in answer):
             self.accepted += 1
             self.last_ns = at_ns
             self.sent_ns.append(sent_ns)
@@ -198,6 +213,7 @@ async def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--key", default="")
     parser.add_argument("--logins", type=int, default=0)
+    parser.add_argument("--soap", action="store_true")
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--samples", action="store_true")
     parser.add_argument("--every", type=float, default=0.0)

@@ -48,6 +48,21 @@ def measure_singles(plan: Plan) -> Runs:
     return runs
 
 
+def measure_soap(plan: Plan) -> Runs:
+    """One text a request over 32 connections by the SOAP service, and by HTTP beside it. Handlers are not told of the former."""
+    runs: Runs = {}
+    with plan.install() as installation:
+        installation.warm_up()
+        for number in range(plan.runs):
+            for name, more in (("HTTP", {}), ("SOAP", {"soap": True})):
+                plan.tell(f"one text a request, {name}, run {number + 1}")
+                found = installation.measure(plan.count(20_000), 32, **more)
+                if more:
+                    del found["called_per_s"], found["not_called"]
+                runs.setdefault(name, []).append(found)
+    return runs
+
+
 def measure_codes(plan: Plan) -> Runs:
     """Ten codes a second: alone, beside the bulk of a neighbour, beside the account's own bulk."""
     runs: Runs = {}
@@ -120,6 +135,7 @@ def simulate(plan: Plan, command: tuple[str, ...]) -> Figures:
 STEPS: dict[str, Callable[[Plan], Runs]] = {
     "start": measure_start,
     "singles": measure_singles,
+    "soap": measure_soap,
     "slow": measure_slow_carrier,
     "codes": measure_codes,
     "mailing": measure_mailing,
@@ -128,10 +144,11 @@ STEPS: dict[str, Callable[[Plan], Runs]] = {
     "growth": measure_growth,
     "tools": measure_tools,
 }
-LONG = ("handlers", "backlog", "growth", "tools")  # only when they are asked for
+LONG = ("soap", "handlers", "backlog", "growth", "tools")  # only when they are asked for
 TITLES = {
     "start": "Start and idle",
     "singles": "One text a request",
+    "soap": "One text a request by SOAP, 32 connections",
     "slow": "A carrier that takes 50 ms, links x window",
     "codes": "Ten codes a second",
     "mailing": "One request with many numbers",
