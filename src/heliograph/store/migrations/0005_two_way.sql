@@ -3,18 +3,32 @@
 
 -- Parts of long incoming texts that wait for the others; each is on disk before its carrier is answered.
 CREATE TABLE fragments (
+    id INTEGER PRIMARY KEY,                      -- when it came, in microseconds since 1970; never the same
     carrier_id INTEGER NOT NULL,
     phone TEXT NOT NULL,
     to_phone TEXT NOT NULL,
     reference INTEGER NOT NULL,
     total INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    text TEXT NOT NULL,
+    number INTEGER NOT NULL,                     -- 0: the mark of a text that was delivered
+    text TEXT NOT NULL,                          -- with escapes, for it may end in the middle of a character; of a mark: digests
     sent_ms INTEGER NOT NULL,
-    smsc TEXT NOT NULL,
     received_ms INTEGER NOT NULL,
-    PRIMARY KEY (carrier_id, phone, to_phone, reference, total, number)
-) WITHOUT ROWID;
+    smsc TEXT NOT NULL
+);
+CREATE INDEX fragments_set ON fragments (carrier_id, phone, to_phone, reference, total);
+
+-- What incoming texts have caused and is still to be done: written with the text, removed with what was done.
+CREATE TABLE errands (
+    id INTEGER PRIMARY KEY,                      -- microseconds since 1970; never the same
+    inbound_id INTEGER NOT NULL,
+    account_id INTEGER NOT NULL,
+    kind TEXT NOT NULL,                          -- reply, confirm, forward, mail
+    target TEXT NOT NULL,                        -- a number or an address
+    text TEXT NOT NULL,
+    due_ms INTEGER NOT NULL,
+    tries INTEGER NOT NULL
+);
+CREATE INDEX errands_due ON errands (due_ms, id);
 
 -- Numbers on which subscribers reach customers: the operator's stock, rented by the month.
 CREATE TABLE numbers (
