@@ -24,8 +24,8 @@ PREFIX = "HELIOGRAPH_"
 LISTEN = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]\s]*):(\d{1,5})")
 # Nothing in it may be touched by translit, and what follows must be read as a code: / alone or a path that ends in /r/.
 BASE = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:/|/(?:[A-Za-z0-9._~-]+/)*r/)", re.ASCII)
-# Docker links and Kubernetes put such names beside a program called heliograph.
-FOREIGN = re.compile(r"HELIOGRAPH_(SERVICE_.*|PORT|PORT_\d.*|ENV_.*|NAME|CONFIG)")
+# Docker links and Kubernetes put such names beside a program called heliograph; CLIENT_ is for heliograph.client.
+FOREIGN = re.compile(r"HELIOGRAPH_(CLIENT_.*|SERVICE_.*|PORT|PORT_\d.*|ENV_.*|NAME|CONFIG)")
 SHORTEST_SECRET = 16
 DEFAULT_CONFIG_VARIABLE = "HELIOGRAPH_CONFIG"
 

@@ -7,6 +7,7 @@ import click
 # name: (module of heliograph.cli, object in it, one line of help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("serve", "serve", "Run Heliograph; --demo needs nothing else."),
+    "send": ("send", "send", "Send a text over HTTP, to this server or another one."),
     "account": ("account", "account", "Accounts: create, settings, money, passwords."),
     "key": ("key", "key", "API keys of accounts."),
     "sender": ("sender", "sender", "Sender names that accounts may use."),
