@@ -127,6 +127,31 @@ def test_calls_of_others_and_to_others_confirm_nothing(backend: str, tmp_path: P
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_digits_without_plus_are_international_first(backend: str, tmp_path: Path) -> None:
+    """A line leaves the plus out: 84912345678 is of Vietnam, unless somebody of Ryazan is waited for. 8916… is Russia's."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            waits = await prepare(house, SHARED)
+            zone = Zone(1, "World", ("*",), Prices(sms=15_000, waitcall=0))
+            await tariffs.replace_prices(house.db, "basic", [zone], {})  # type: ignore[arg-type]
+            await house.snapshots.refresh()
+            for asked, called in (
+                ("+84912345678", "84912345678"),
+                ("+74912345678", "84912345678"),
+                (PHONE, "89161234567"),
+                (PHONE, "79161234567"),
+            ):
+                await wait(house, waits, asked)
+                assert await call(house, waits, caller=called) is True
+                assert (await records(house))[-1].phone == asked.removeprefix("+")
+            await wait(house, waits, "+84912345678")
+            assert await call(house, waits, caller="+74912345678") is False
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_waiting_is_over_after_fifteen_minutes(backend: str, tmp_path: Path) -> None:
     """A repeat by the same account gives the same number and fifteen minutes anew; one that is over leaves the store."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from heliograph import config
 from heliograph.api.request import Reply, Request
 from heliograph.gateways.http import HttpDoor
 from heliograph.web.hooks import MOST, CallHook, read_call
@@ -201,3 +202,12 @@ def test_numbers_may_be_written_with_a_plus_that_a_form_turns_into_a_blank() -> 
         "79161234567",
         "78005550000",
     )
+
+
+def test_short_secret_stops_the_start_and_none_is_shown() -> None:
+    """A secret that can be guessed confirms anything; one that is printed is none."""
+    with pytest.raises(config.ConfigError, match=r"calls\.hook_secret: 16 characters or more"):
+        config.load(None, {"HELIOGRAPH_CALLS_HOOK_SECRET": "short"})
+    found = config.load(None, {"HELIOGRAPH_CALLS_HOOK_SECRET": SECRET})
+    assert found.calls.hook_secret == SECRET
+    assert SECRET not in str(config.mask(found))

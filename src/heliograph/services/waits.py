@@ -11,7 +11,7 @@ import msgspec
 from heliograph.core.accounts import Account
 from heliograph.core.limits import Window
 from heliograph.core.news import CALL_TEXT
-from heliograph.core.numbers import normalize
+from heliograph.core.numbers import is_possible, normalize
 from heliograph.core.rates import convert
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.rents import CALLS, Number, list_for_calls
@@ -163,13 +163,12 @@ class Waits:
         number which an account rents; ``done(False)`` for any other; ``done(None)`` when it could not be kept, and may
         come again.
         """
-        plan = self._desk.snapshots.current.plan
-        phone, number = normalize(caller, plan), self._find(called)
-        if phone is None or number is None or CALLS not in number.uses:
+        phones, number = self._read_caller(caller), self._find(called)
+        if not phones or number is None or CALLS not in number.uses:
             self.unknown += 1
             done(False)
             return
-        key = (phone, number.phone)
+        key = (phones[0], number.phone)
         waiting = self._coming.get(key)
         if waiting is not None:  # the same call over a second line, or redialled within a commit: once is enough
             waiting.append(done)
@@ -177,32 +176,42 @@ class Waits:
         self._coming[key] = [done]
         # One that is told of later than a call is waited for is no proof of anything.
         at_ms = max(min(at_ms or now_ms, now_ms), now_ms - PATIENCE_MS)
-        self._spawn(self._take(key, number, now_ms, at_ms))
+        self._spawn(self._take(phones, number, now_ms, at_ms))
+
+    def _read_caller(self, caller: str) -> tuple[str, ...]:
+        """The international numbers that a line may mean by its digits: these themselves, for most lines write them so and
+        leave the plus out, and what people would mean by them (84912345678 is of Vietnam, or of Ryazan)."""
+        plan = self._desk.snapshots.current.plan
+        digits = caller.strip().removeprefix("+")
+        exact = digits if digits.isascii() and digits.isdigit() and is_possible(digits, plan) else None
+        return tuple(dict.fromkeys(each for each in (exact, normalize(caller, plan)) if each is not None))
 
     def _find(self, called: str) -> Number | None:
         """The number of the stock that a line means: as it is, else made international."""
         snapshot = self._desk.snapshots.current
-        digits = called.strip().lstrip("+")
+        digits = called.strip().removeprefix("+")
         return snapshot.numbers.get(digits) or snapshot.numbers.get(normalize(called, snapshot.plan) or "")
 
-    async def _take(self, key: tuple[str, str], number: Number, now_ms: int, at_ms: int) -> None:
+    async def _take(self, phones: tuple[str, ...], number: Number, now_ms: int, at_ms: int) -> None:
         kept: bool | None = None
         try:
-            kept = await self._record(key[0], number, now_ms, at_ms)
+            kept = await self._record(phones, number, now_ms, at_ms)
         except StoreError as error:
             self.failed += 1
-            log.error("call_not_stored", extra={"to_phone": key[1], "error": str(error)})
+            log.error("call_not_stored", extra={"to_phone": number.phone, "error": str(error)})
         except Exception:
             self.failed += 1
             log.exception("call_not_stored")
-        for done in self._coming.pop(key):
+        for done in self._coming.pop((phones[0], number.phone)):
             done(kept)
 
-    async def _record(self, phone: str, number: Number, now_ms: int, at_ms: int) -> bool:
-        row = await self._desk.db.one("waits.find", phone, number.phone, at_ms + SKEW_MS, at_ms)
+    async def _record(self, phones: tuple[str, ...], number: Number, now_ms: int, at_ms: int) -> bool:
         accounts = self._desk.snapshots.current.accounts
-        if row is not None and row[0] in accounts:
-            return await self._confirm(accounts[row[0]], phone, number.phone, row, now_ms, at_ms)
+        for phone in phones:
+            row = await self._desk.db.one("waits.find", phone, number.phone, at_ms + SKEW_MS, at_ms)
+            if row is not None and row[0] in accounts:
+                return await self._confirm(accounts[row[0]], phone, number.phone, row, now_ms, at_ms)
+        phone = phones[0]
         renter = accounts.get(number.account_id)
         if renter is None:
             self.unknown += 1
