@@ -30,8 +30,9 @@ async def set_demo(program: Program, **settings: str) -> None:
     """Settings of the demo's account, once the server knows them."""
     db = await open_database(str(program.data / "heliograph.db"))
     await accounts.set_settings(db, "demo", settings)
+    version = (await db.one("snapshot.version") or (0,))[0]
     await db.close()
-    await until(lambda: "snapshot_loaded" in program.log)
+    await until(lambda: f"snapshot_loaded version={version}" in program.log)
 
 
 async def look(program: Program, query: str = "1.1", path: str = "/sys/imgcode.php", method: str = "GET") -> Answer:
