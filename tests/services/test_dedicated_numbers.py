@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from tests.databases import BACKENDS
-from tests.house import NOW, House, open_house
+from tests.house import NOW, PRICE, House, open_house
 
 from heliograph.core.accounts import Account
+from heliograph.core.messages import Accepted
 from heliograph.core.money import SCALE
 from heliograph.core.rates import parse_rate
 from heliograph.core.reasons import Reason, Refusal, Refused
@@ -183,6 +184,21 @@ def test_rent_without_money_changes_nothing(backend: str, tmp_path: Path) -> Non
             await house.snapshots.refresh()
             assert (await find(house)).account_id == 0
             assert await house.balance() == HAD
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_texts_and_numbers_draw_on_one_purse(backend: str, tmp_path: Path) -> None:
+    """What is promised to one is not there for the other: no balance falls below its credit, whatever comes at once."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            numbers = await prepare(house, PHONE, OTHER, cost=1800 * SCALE)  # 600 for the rest of the month
+            answers = await asyncio.gather(rent(house, numbers), rent(house, numbers, OTHER), house.send("79161234567"))
+            assert answers[:2] == [600 * SCALE, Refusal(Reason.NO_MONEY)]
+            assert isinstance(answers[2], Accepted)
+            assert await house.balance() == HAD - 600 * SCALE - PRICE
 
     asyncio.run(story())
 
