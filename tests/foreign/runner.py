@@ -40,7 +40,7 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Client:
-    """One foreign program: ``needs`` are commands, ``packages`` what its index is asked for (exact versions)."""
+    """One foreign program: ``needs`` are commands (``php:soap``: with that extension), ``packages`` what its index is asked for (exact versions)."""
 
     name: str
     what: str
@@ -87,6 +87,16 @@ ALL = (
     ),
     Client("php", "PHP shop as usual: fmt=1, socket, windows-1251", "shop.php", ("php",), debian=("php-cli",)),
     Client("php-handler", "PHP handler as the reference sketches it", "handler.py", ("php",), debian=("php-cli",)),
+    Client("php-soap", "PHP's SoapClient", "soap.php", ("php", "php:soap"), debian=("php-cli", "php-soap")),
+    Client(
+        "soap",
+        "npm package, SOAP 1.1 and 1.2, OMS",
+        "node_soap.js",
+        ("node", "npm"),
+        "npm",
+        ("soap@1.13.0",),
+        ("nodejs", "npm"),
+    ),
     Client("perl", "Perl: HTTP/1.0, fmt=0, SHA-1, key as password", "script.pl", ("perl",), debian=("perl",)),
     Client("java", "JDK client: offers HTTP/2, strict keys and types", "Strict.java", ("java", "javac")),
 )
@@ -200,9 +210,18 @@ def try_client(client: Client, url: str, folder: Path, phone: int) -> Outcome:
         return Outcome(unavailable=str(why))
 
 
+def is_here(need: str) -> bool:
+    """Whether a command is on this machine; ``php:soap`` is an extension of PHP."""
+    command, _, extension = need.partition(":")
+    if shutil.which(command) is None or not extension:
+        return shutil.which(command) is not None
+    listed = subprocess.run([command, "-m"], capture_output=True, text=True, timeout=INSTALL_S, check=False).stdout
+    return extension in listed.split()
+
+
 def prepare(client: Client, folder: Path) -> tuple[list[str], dict[str, str]]:
     """The command that runs a client and its environment, its packages installed. Unavailable."""
-    missing = [need for need in client.needs if shutil.which(need) is None]
+    missing = [need for need in client.needs if not is_here(need)]
     if missing:
         raise Unavailable(f"no {' and no '.join(missing)} on this machine")
     program = str(CLIENTS / client.program)
@@ -243,14 +262,7 @@ def install_npm(client: Client, folder: Path) -> Path:
 
 def install_debian(clients: list[Client]) -> None:
     """The languages that are missing, from Debian; only as root."""
-    packages = sorted(
-        {
-            name
-            for client in clients
-            if any(shutil.which(need) is None for need in client.needs)
-            for name in client.debian
-        }
-    )
+    packages = sorted({name for client in clients if not all(map(is_here, client.needs)) for name in client.debian})
     if not packages:
         return
     if shutil.which("apt-get") is None or os.geteuid() != 0:
