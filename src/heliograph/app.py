@@ -41,6 +41,10 @@ from heliograph.gateways.oms_documents import About
 from heliograph.gateways.sip import SipDoor
 from heliograph.gateways.sip_answers import Call
 from heliograph.gateways.sip_settings import read_settings as read_sip
+from heliograph.gateways.smpp import Limits as SmppLimits
+from heliograph.gateways.smpp import SmppDoor
+from heliograph.gateways.smpp_orders import Orders
+from heliograph.gateways.smpp_submits import Submits
 from heliograph.gateways.soap import SoapService
 from heliograph.gateways.tls import Certificate
 from heliograph.services.attempts import Attempts
@@ -49,6 +53,7 @@ from heliograph.services.callbacks import Callbacks
 from heliograph.services.captchas import Captchas, make_code
 from heliograph.services.clicks import Clicks
 from heliograph.services.credentials import Credentials
+from heliograph.services.deliveries import Deliveries
 from heliograph.services.desk import Desk
 from heliograph.services.dispatch import Dispatch
 from heliograph.services.errands import Errands
@@ -59,6 +64,7 @@ from heliograph.services.inbound import Incoming
 from heliograph.services.links import Links
 from heliograph.services.newsfeed import Newsfeed
 from heliograph.services.numbers import Numbers
+from heliograph.services.pieces import Pieces
 from heliograph.services.quotas import Quotas
 from heliograph.services.receipts import Receipts
 from heliograph.services.retention import Retention
@@ -180,6 +186,7 @@ class Heliograph:
             **dict.fromkeys(oms.PATHS, outlook),
         }
         self.door = self._door(self.serve)
+        self._make_smpp(config)
         db.watch_outage(self.desk.batch.give_back)
         self._watch()
         self.live: Callable[[Request, Reply], None] | None = None
@@ -207,6 +214,30 @@ class Heliograph:
                 done(kept)
 
         self.waits.call(call.caller, call.called, call.received_ms, said)
+
+    def _make_smpp(self, config: Config) -> None:
+        said = config.smpp
+        pieces = Pieces(self.desk)
+        self.smpp = SmppDoor(
+            self.snapshots,
+            self.credentials,
+            self.guard,
+            Submits(self.desk, self.submitting, pieces, clock_ms, said.incomplete_s * 1000),
+            pieces,
+            Deliveries(self.desk, said.keep_days),
+            Orders(self.statuses, self.spawn, clock_ms),
+            self.spawn,
+            clock_ms,
+            SmppLimits(
+                init_s=said.init_s,
+                idle_s=said.idle_s,
+                answer_s=said.answer_s,
+                window=said.window,
+                deliver_window=said.deliver_window,
+                connections=make_room(said.connections),
+                connections_per_client=said.connections_per_client,
+            ),
+        )
 
     def look_up(self, phone: str) -> Any:
         """Country, operator and region of a number, by the present snapshot."""
@@ -317,6 +348,7 @@ class Heliograph:
         await self.quotas.rebuild(self.db, list(self.snapshots.current.accounts.values()), now_ms)
         unsure = await self.dispatch.recover(now_ms)
         await self.receipts.open(now_ms)
+        await self.smpp.open()
         await self.incoming.reactions.open(now_ms)
         self.submitting.accepted = self._accepted
         self.submitting.reserve = self.dispatcher.reserve
@@ -324,6 +356,7 @@ class Heliograph:
         self.staging.activated = self.dispatcher.activated
         self.desk.batch.watch["callbacks.add"] = self.sender.take
         self.desk.batch.watch["feed.add"] = self.newsfeed.note
+        self.desk.batch.watch["deliveries.add"] = self.smpp.customers.take
         self.desk.batch.watch["errands.add"] = self.errands.wake
         self.desk.batch.watch["staged.end"] = lambda _: self.sender.look()
         log.info("store_opened", extra={"dialect": self.db.dialect, "unsure": unsure, "swept": swept})
@@ -336,12 +369,9 @@ class Heliograph:
         if said.https_listen:
             if not (said.tls_cert and said.tls_key):
                 raise ConfigError("http.https_listen needs http.tls_cert and http.tls_key")
-            try:
-                certificate = Certificate(Path(said.tls_cert), Path(said.tls_key))
-            except OSError as error:  # ssl.SSLError is one: broken, encrypted, or of another certificate
-                why = "no PEM, encrypted, or no pair" if isinstance(error, ssl.SSLError) else error.strerror
-                raise ConfigError(f"cannot use {said.tls_cert} with {said.tls_key}: {why}") from None
+            certificate = _certificate(said.tls_cert, said.tls_key)
             self.addresses["https"] = await self._listen(said.https_listen, certificate, free)
+        await self._listen_smpp(free)
         if self.probes_door is not None:
             where = self.config.metrics.listen
             try:
@@ -353,9 +383,28 @@ class Heliograph:
                 await self.sip.start()
             except OSError as error:
                 raise ConfigError(f"sip: cannot listen: {error.strerror}; see sip.listen_udp, sip.listen_tcp") from None
-        for name, listen in (("smpp", self.config.smpp.listen), ("smtp", self.config.smtp.listen)):
-            if listen:
-                log.warning("door_opens_in_a_later_version", extra={"door": name, "listen": listen})
+        if self.config.smtp.listen:
+            log.warning("door_opens_in_a_later_version", extra={"door": "smtp", "listen": self.config.smtp.listen})
+
+    async def _listen_smpp(self, free: bool) -> None:
+        """The SMPP doors; the demo has one, on another port when its own is taken."""
+        said, http = self.config.smpp, self.config.http
+        if said.tls_listen:
+            cert = _certificate(said.tls_cert or http.tls_cert, said.tls_key or http.tls_key)
+            try:
+                self.addresses["smpps"] = await self.smpp.start(*split_listen(said.tls_listen), cert)
+            except OSError as error:
+                raise ConfigError(f"smpp.tls_listen: cannot listen on {said.tls_listen}: {error.strerror}") from None
+        where = said.listen or (demo.SMPP_LISTEN if free else "")
+        if not where:
+            return
+        host, port = split_listen(where)
+        try:
+            self.addresses["smpp"] = await self.smpp.start(host or "0.0.0.0", port)  # noqa: S104 - asked for by ":2775"
+        except OSError as error:
+            if not free:
+                raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another with --smpp") from None
+            self.addresses["smpp"] = await self.smpp.start(host, 0)
 
     async def _listen(self, where: str, certificate: Certificate | None, free: bool) -> tuple[str, int]:
         host, port = split_listen(where)
@@ -406,7 +455,7 @@ class Heliograph:
             await asyncio.gather(self._surveying, return_exceptions=True)
         self.newsfeed.release()
         lines = [self.sip.stop(GRACE_S)] if self.sip is not None else []
-        await asyncio.gather(self.door.stop(GRACE_S), *lines)
+        await asyncio.gather(self.door.stop(GRACE_S), self.smpp.stop(GRACE_S), *lines)
         self.pictures.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.stop(GRACE_S)
@@ -502,6 +551,15 @@ def _relay(said: Mail) -> Relay | None:
     if not said.host:
         return None
     return Relay(said.host, said.port, said.user, said.password, said.tls, said.sender, said.timeout_s)
+
+
+def _certificate(cert: str, key: str) -> Certificate:
+    """The certificate of a TLS door. ConfigError when it cannot be used."""
+    try:
+        return Certificate(Path(cert), Path(key))
+    except OSError as error:  # ssl.SSLError is one: broken, encrypted, or of another certificate
+        why = "no PEM, encrypted, or no pair" if isinstance(error, ssl.SSLError) else error.strerror
+        raise ConfigError(f"cannot use {cert} with {key}: {why}") from None
 
 
 def calm_collector() -> None:

@@ -72,9 +72,33 @@ class Http(Section, frozen=True):
 
 
 class Smpp(Section, frozen=True):
-    """The SMPP door for customers, which a later version opens."""
+    """The SMPP door for customers (docs/smpp.md)."""
 
-    listen: Annotated[str, Meta(description="host:port; this door opens in a later version")] = ""
+    listen: Annotated[str, Meta(description="host:port of the SMPP door; empty closes it. 2775 is usual")] = ""
+    tls_listen: Annotated[str, Meta(description="host:port of the same with TLS from the first byte; empty closes it")] = ""
+    tls_cert: Annotated[str, Meta(description="File with the certificate chain; empty: that of [http]")] = ""
+    tls_key: Annotated[str, Meta(description="File with its private key; empty: that of [http]")] = ""
+    init_s: Annotated[float, Meta(gt=0, description="Seconds from the connection to the bind")] = 10.0
+    idle_s: Annotated[
+        float, Meta(gt=0, description="Seconds without a PDU that end a session; at half of them it is asked for life")
+    ] = 120.0
+    answer_s: Annotated[
+        float, Meta(gt=0, description="Seconds a client may take to acknowledge a receipt or text, which is then repeated")
+    ] = 30.0
+    window: Annotated[
+        int, Meta(ge=1, description="Requests of one session without an answer before nothing more is read from it")
+    ] = 2000
+    deliver_window: Annotated[
+        int, Meta(ge=1, description="Receipts and texts that may wait for a session's acknowledgements")
+    ] = 100
+    connections: Annotated[int, Meta(ge=1, description="Connections at once; more are dropped")] = 2000
+    connections_per_client: Annotated[int, Meta(ge=1, description="Those of one address (IPv6: of one /64)")] = 100
+    incomplete_s: Annotated[
+        int, Meta(ge=1, description="Seconds for all parts of a long text to come (account setting smpp_incomplete)")
+    ] = 300
+    keep_days: Annotated[
+        int, Meta(ge=1, description="Days for which receipts and texts wait for a customer who does not bind")
+    ] = 7
 
 
 class Smtp(Section, frozen=True):
@@ -513,7 +537,7 @@ def _convert(values: dict[str, Any], source: str) -> Config:
 def _check(config: Config) -> None:
     """Rules that a type does not say."""
     for section in ("http", "smpp", "smtp", "metrics", "demo"):
-        for name in ("listen", "https_listen", "carrier_listen"):
+        for name in ("listen", "https_listen", "tls_listen", "carrier_listen"):
             text = getattr(getattr(config, section), name, "")
             if text:
                 try:
@@ -540,6 +564,10 @@ def _check(config: Config) -> None:
             f"links.base: {config.links.base!r} is no such address; write https://s.example.ru/ or "
             "https://sms.example.ru/r/ (a Cyrillic domain in its xn-- form, the path / alone or ending in /r/)"
         )
+    if bool(config.smpp.tls_cert) != bool(config.smpp.tls_key):
+        raise ConfigError("smpp: tls_cert and tls_key belong together")
+    if config.smpp.tls_listen and not (config.smpp.tls_cert or config.http.tls_cert):
+        raise ConfigError("smpp: a TLS door needs tls_cert and tls_key, here or in [http]")
     if bool(config.http.tls_cert) != bool(config.http.tls_key):
         raise ConfigError("http: tls_cert and tls_key belong together")
     if config.http.https_listen and not config.http.tls_cert:

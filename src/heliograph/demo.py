@@ -25,6 +25,7 @@ CARRIER = "simulator"
 SYSTEM_ID = "demo"
 SYSTEM_PASSWORD = "demo"  # noqa: S105 - the carrier is a simulator on this machine
 SENDER = "DEMO"
+SMPP_LISTEN = "127.0.0.1:2775"
 PRICE = Prices(sms=16_000, ping=8_000, hlr=4_000, mass=15_000, mms=60_000, call=12_000)
 
 
@@ -46,6 +47,7 @@ async def prepare(db: Database, secrets: Secrets, demo: Demo, carrier: tuple[str
     await carriers.create(db, secrets, CARRIER, password=SYSTEM_PASSWORD, settings=address)
     await routes.create(db, "everything", carrier=CARRIER)
     settings = {"sender": SENDER, "any_sender": "yes", "tz": "Europe/Moscow", "name": "Demonstration"}
+    settings |= {"smpp": "yes", "smpp_addresses": "127.0.0.0/8,::1"}
     await accounts.create(
         db,
         demo.login,

@@ -12,6 +12,7 @@ from heliograph.core.accounts import Account
 from heliograph.core.lists import MAX_RECIPIENTS, parse_list
 from heliograph.core.messages import CODE_WORD, TEXTLESS, Door, Kind, Recipient, Submission
 from heliograph.core.numbers import parse_recipients
+from heliograph.core.prefixes import strip_prefix
 from heliograph.core.reasons import Reason, Refused
 from heliograph.core.texts import COMMENT, MAX_TEXT, split_comment
 from heliograph.core.times import NOW, When, parse_when, read_zone
@@ -82,9 +83,6 @@ LATER = ("mms", "mail", "viber", "soc", "tg", "whatsapp", "bot", "fileurl")
 _KINDS = ((FLASH, Kind.FLASH), (PUSH, Kind.PUSH), (HLR, Kind.HLR), (PING, Kind.PING), (CALL, Kind.CALL))
 _KIND_NAMES = frozenset({BIN.name, *(flag.name for flag, _ in _KINDS)})
 _LATER = frozenset(LATER)
-_PREFIX = re.compile(r"__([A-Z]{2,8})__")
-_PREFIX_KINDS = {"FLASH": Kind.FLASH, "HLR": Kind.HLR, "PING": Kind.PING, "CALL": Kind.CALL}
-_LATER_PREFIXES = {"VIBER": "viber", "SOC": "soc", "TG": "tg", "WHATSAPP": "whatsapp", "MAIL": "mail"}
 _OFF = frozenset({"", "0", "false"})
 _ID = re.compile(r"[A-Za-z0-9._-]{1,40}", re.ASCII)
 _DECIMAL = re.compile(r"\d{1,3}(?:[.,]\d{1,4})?|[.,]\d{1,4}", re.ASCII)
@@ -185,13 +183,9 @@ def _clean_texts(texts: Iterable[str], kind: Kind | None, params: Params) -> tup
     found: set[Kind] = set()
     cleaned: dict[str, str] = {}
     for written in texts:
-        text = written
-        prefix = _PREFIX.match(text) if text.startswith("__") else None
-        if prefix and kind is not Kind.BINARY:
-            text, by_prefix = _strip_prefix(text, prefix, kind)
-            if by_prefix is not None:
-                found.add(by_prefix)
-        cleaned[written] = text
+        cleaned[written], by_prefix = strip_prefix(written, kind)
+        if by_prefix is not None:
+            found.add(by_prefix)
     if kind is None:
         if len(found) > 1:
             raise Refused(Reason.BAD_PARAMETERS, "only one kind of message at a time")
@@ -205,15 +199,6 @@ def _clean_texts(texts: Iterable[str], kind: Kind | None, params: Params) -> tup
     if kind is Kind.CALL:
         return {written: _read_call(text) for written, text in cleaned.items()}, kind
     return cleaned, kind
-
-
-def _strip_prefix(text: str, prefix: re.Match[str], kind: Kind | None) -> tuple[str, Kind | None]:
-    """The text without a known prefix, and the kind that it names; an explicit ``kind`` beats it."""
-    later = _LATER_PREFIXES.get(prefix[1])
-    if later is not None and kind is None:
-        raise Refused(Reason.LATER_FEATURE, later)
-    named = _PREFIX_KINDS.get(prefix[1])
-    return (text, None) if later is None and named is None else (text[prefix.end() :], named)
 
 
 def _check_text(text: str) -> None:

@@ -146,7 +146,10 @@ def show(session: Session, login: str) -> None:
         ("credit", f"{format_money(own.credit)} {own.currency}"),
         *msgspec.to_builtins(own.settings).items(),
     ]
-    rows += [(f"password {each.id}", f"{each.label}  {write_time(each.created_ms)}") for each in passwords]
+    rows += [
+        (f"password {each.id}", f"{each.kind or 'api'}  {each.label}  {write_time(each.created_ms)}")
+        for each in passwords
+    ]
     rows += [(f"key {each.hint}…", f"{each.label}  {write_time(each.created_ms)}") for each in keys]
     tell_table(("", ""), rows, "")
 
@@ -280,20 +283,24 @@ def password() -> None:
 @click.argument("login")
 @click.option("--password", "given", help='The password; "-" reads it from standard input, none makes one.')
 @click.option("--label", default="", help="What it is for.")
+@click.option("--kind", type=click.Choice(["api", "smpp"]), default="api", help="What it opens; for SMPP 8 characters.")
 @click.option("--weak", is_flag=True, help="Allow a short one (for tests).")
 @with_store
-def add_password(session: Session, login: str, given: str | None, label: str, weak: bool) -> None:
-    """Give an account one more password.
+def add_password(session: Session, login: str, given: str | None, label: str, kind: str, weak: bool) -> None:
+    """Give an account one more password. Once it has one for SMPP, no other opens that door.
 
     \b
     heliograph account password add shop --label "new site"
+    heliograph account password add shop --kind smpp
     """
     from heliograph.services import accounts
 
     chosen = read_secret(given, "password")
-    made = "" if chosen else "".join(secrets.choice(READABLE) for _ in range(12))
+    length = accounts.LONGEST_SMPP_PASSWORD if kind == accounts.SMPP else 12
+    made = "" if chosen else "".join(secrets.choice(READABLE) for _ in range(length))
+    opens = accounts.SMPP if kind == accounts.SMPP else ""
     number = session.run(
-        lambda db: accounts.add_password(db, login, chosen or made, now_ms=now_ms(), label=label, weak=weak)
+        lambda db: accounts.add_password(db, login, chosen or made, now_ms=now_ms(), label=label, weak=weak, kind=opens)
     )
     if session.as_json:
         tell_json({"login": login, "number": number, **({"password": made} if made else {})})
@@ -318,8 +325,8 @@ def list_passwords(session: Session, login: str) -> None:
     if session.as_json:
         tell_json(found)
     else:
-        rows = [(each.id, each.label, write_time(each.created_ms)) for each in found]
-        tell_table(("number>", "label", "made"), rows, f"{login} has no passwords.")
+        rows = [(each.id, each.kind or "api", each.label, write_time(each.created_ms)) for each in found]
+        tell_table(("number>", "opens", "label", "made"), rows, f"{login} has no passwords.")
 
 
 @password.command("remove")

@@ -1,6 +1,6 @@
 """Accounts and their settings (spec management 2.2 to 2.4; limits in spec sending 9)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -54,6 +54,28 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     captcha: Annotated[
         bool, Meta(description="Every send by HTTP needs the code of a picture: imgcode and userip (docs/captcha.md)")
     ] = False
+    smpp: Annotated[bool, Meta(description="Access over SMPP (docs/smpp.md); its addresses must be listed as well")] = (
+        False
+    )
+    smpp_addresses: Annotated[
+        str, Meta(description="Addresses or networks SMPP sessions may come from, comma between; none: nobody binds")
+    ] = ""
+    smpp_incoming: Annotated[
+        bool, Meta(description="Incoming texts go to the SMPP sessions instead of the callback address")
+    ] = False
+    smpp_sessions: Annotated[int, Meta(ge=1, le=1000, description="SMPP sessions at once")] = 10
+    smpp_window: Annotated[
+        int,
+        Meta(ge=1, le=100_000, description="Texts over SMPP that may wait for their answers, all sessions together"),
+    ] = 2000
+    smpp_rate: Annotated[int, Meta(ge=0, description="Texts a second over SMPP; more are throttled (0x58)")] = 0
+    smpp_lowest_lane: Annotated[
+        int, Meta(ge=1, le=3, description="Best lane of texts with priority_flag 0; most clients send 0 always")
+    ] = 1
+    smpp_incomplete: Annotated[
+        Literal["refuse", "send"],
+        Meta(description="Parts of a long text over SMPP whose others never came: refused, or sent as they are"),
+    ] = "refuse"
     stop_list: Annotated[
         Literal["all", "mailings", "none"],
         Meta(description="What a subscriber's stop word stops: all, mailings, or none (docs/incoming.md)"),

@@ -51,9 +51,16 @@ class Flag(IntFlag):
     TEMPLATE = 1 << 8
     TEST = 1 << 16
     DELETED = 1 << 17
+    # What an SMPP customer asked to be told (registered_delivery): the ends he wants receipts of, and the steps before.
+    TELL_DELIVERED = 1 << 18
+    TELL_FAILED = 1 << 19
+    TELL_STEPS = 1 << 20
+    PIECES = 1 << 21  # it came in parts that have ids of their own (services/pieces.py)
+    INCOMPLETE = 1 << 22  # and not all of them: its own id is none that the customer knows
 
 
 PUBLIC_FLAGS = 0xFFFF
+TOLD_BY_SMPP = Flag.TELL_DELIVERED | Flag.TELL_FAILED | Flag.TELL_STEPS
 LANE_CODE, LANE_RATE, LANE_BULK = 1, 2, 3
 
 
@@ -78,7 +85,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     customer: it comes with the short links of an account that tracks them (services.links). Neither are ``also``, rows of
     the batch that are written in its transaction, and ``confirms``: it answers a stop, so it goes out to a number on the
     account's own black list. ``code`` is what a call tells
-    when its text is ``CODE_WORD``; one submission has one code.
+    when its text is ``CODE_WORD``; one submission has one code. ``flags`` are our own bits (``Flag``), ``int_id`` the first of
+    the ids that the door has taken for it (0: none), ``pieces`` the parts that were stored before and become it.
     """
 
     recipients: tuple[Recipient, ...]
@@ -102,6 +110,9 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     shorten: bool = False
     trails: Trails | None = None
     code: str = ""
+    flags: int = 0
+    int_id: int = 0
+    pieces: tuple[int, ...] = ()
 
 
 class Verdict(msgspec.Struct, frozen=True):

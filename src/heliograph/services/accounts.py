@@ -28,6 +28,8 @@ HOURS = re.compile(r"([01]?\d|2[0-3])-([01]?\d|2[0-4])")
 PREFIXES = re.compile(r"-?\+?\d{1,15}(,-?\+?\d{1,15})*")
 OFFSET = re.compile(r"[+-]?\d{1,2}(:?[0-5]\d)?")
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 6, 64
+SMPP = "smpp"  # the kind of password that opens the SMPP door
+LONGEST_SMPP_PASSWORD = 8  # SMPP 3.4, 4.1.1: 9 octets with the closing NUL
 ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 KEY_LENGTH = 32  # 32 characters of 62 are 190 bits; 128 are the least (design section 5)
 HINT_LENGTH = 4
@@ -51,6 +53,7 @@ class Password(msgspec.Struct, frozen=True):
     id: int
     label: str
     created_ms: int
+    kind: str = ""
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -251,9 +254,12 @@ def _check_credit(credit: int) -> None:
 
 
 async def add_password(
-    db: Database, login: str, password: str, *, now_ms: int, label: str = "", weak: bool = False
+    db: Database, login: str, password: str, *, now_ms: int, label: str = "", weak: bool = False, kind: str = ""
 ) -> int:
-    """Give an account one more password; its number. Refused(BAD_PARAMETERS) when clients could not send it alike."""
+    """Give an account one more password; its number. ``kind`` is what it opens: "" the API, "smpp" the SMPP door, whose
+    field for it holds 8 characters. Refused(BAD_PARAMETERS) when clients could not send it alike."""
+    if kind == SMPP and len(password) > LONGEST_SMPP_PASSWORD:
+        raise Refused(Reason.BAD_PARAMETERS, f"a password for SMPP has at most {LONGEST_SMPP_PASSWORD} characters")
     found = _read(_must(await db.one("accounts.find", login), login)).account
     while True:
         row = await db.one("passwords.any", found.id)
@@ -263,7 +269,7 @@ async def add_password(
             row = await tx.one("passwords.any", account.id)
             # Another first password may have come meanwhile: all of an account share its salt (services.hashes).
             if row is None or hashes.salting(row[0]) == hashes.salting(hashed.plain):
-                return await _store_password(tx, account.id, label, hashed, now_ms)
+                return await _store_password(tx, account.id, label, hashed, now_ms, kind)
 
 
 async def list_passwords(db: Database, login: str) -> list[Password]:
@@ -331,10 +337,12 @@ async def _hash(password: str, weak: bool, like: str = "") -> hashes.Hashes:
     return await asyncio.to_thread(hashes.make, password, like)
 
 
-async def _store_password(tx: Transaction, account_id: int, label: str, hashed: hashes.Hashes, now_ms: int) -> int:
+async def _store_password(
+    tx: Transaction, account_id: int, label: str, hashed: hashes.Hashes, now_ms: int, kind: str = ""
+) -> int:
     row = await tx.one("passwords.next_id")
     assert row is not None
-    await tx.run("passwords.create", row[0], account_id, label, hashed.plain, hashed.md5, hashed.sha1, now_ms)
+    await tx.run("passwords.create", row[0], account_id, label, hashed.plain, hashed.md5, hashed.sha1, now_ms, kind)
     return int(row[0])
 
 
@@ -375,20 +383,20 @@ def _check_setting(name: str, settings: Settings) -> None:
         raise ValueError(f"hours={value!r}: hours are written like 9-21")
     elif name == "prefixes" and value and not PREFIXES.fullmatch(value):
         raise ValueError(f"prefixes={value!r}: digits with commas between, a minus excludes: 7,-77")
-    elif name == "addresses":
-        _check_addresses(value)
+    elif name in ("addresses", "smpp_addresses"):
+        _check_addresses(name, value)
     elif name == "sender" and value and not is_name(value):
         raise ValueError(f"sender={value!r}: up to 11 Latin letters, digits or signs, or a number")
     elif name == "callback_url" and value and not value.startswith(("http://", "https://")):
         raise ValueError("callback_url: an address begins with http:// or https://")
 
 
-def _check_addresses(value: str) -> None:
+def _check_addresses(name: str, value: str) -> None:
     for each in filter(None, value.split(",")):
         try:
             ipaddress.ip_network(each.strip(), strict=False)
         except ValueError:
-            raise ValueError(f"addresses: {each.strip()!r} is no address or network: 10.0.0.0/8,192.0.2.7") from None
+            raise ValueError(f"{name}: {each.strip()!r} is no address or network: 10.0.0.0/8,192.0.2.7") from None
 
 
 def _check_zone(value: str) -> None:

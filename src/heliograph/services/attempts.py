@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from heliograph.core.deliveries import Outcome, What
-from heliograph.core.messages import Message
+from heliograph.core.messages import Flag, Message
 from heliograph.core.status import Err, Status, is_final, status_of
+from heliograph.services.births import callback_rows
 from heliograph.services.desk import Desk, Row, move_row
 from heliograph.services.dispatch import Dispatch, end_rows, event_row, reroute_rows
 
@@ -115,6 +116,9 @@ class Attempts:
         if message.status == Status.WAITING:
             message.status, message.err, message.changed_ms = Status.SENT, Err.NONE, now_ms
             rows.append(("messages.sent", (now_ms, message.tries, message.int_id)))
+            if message.flags & Flag.TELL_STEPS:
+                account = self._desk.snapshots.current.accounts.get(message.account_id)
+                rows.extend(callback_rows(message, account, self._desk))
         else:
             rows.append(move_row(message))
         self._finish(message, rows)

@@ -11,6 +11,7 @@ from heliograph.core.messages import (
     LANE_BULK,
     LANE_CODE,
     LANE_RATE,
+    TOLD_BY_SMPP,
     Accepted,
     Door,
     Extra,
@@ -99,7 +100,7 @@ def make_message(
     test: bool,
 ) -> Message:
     """A message as it is first stored."""
-    status, err, flags = Status.WAITING, Err.NONE, int(submission.kind)
+    status, err, flags = Status.WAITING, Err.NONE, submission.kind | submission.flags
     if decision.reason is not None:
         status, err = REFUSALS[decision.reason]
     elif test:
@@ -176,21 +177,45 @@ def callback_rows(message: Message, account: Account | None, desk: Desk) -> list
     wants it. Statuses are told only for messages sent by HTTP, SMTP or SMPP (seed 001)."""
     if account is None or message.door > Door.SMPP:
         return []
-    settings = account.settings
-    if not settings.events_days and not (settings.callback_url and settings.callback_statuses):
+    settings, status = account.settings, message.status
+    by_smpp = message.flags & TOLD_BY_SMPP != 0
+    if by_smpp:
+        if not is_told_by_smpp(message.flags, status):
+            return []
+    elif not settings.events_days and not (settings.callback_url and settings.callback_statuses):
         return []
-    return news_rows(
-        settings, message.int_id, message.account_id, message.status, message.err, message.changed_ms, desk
-    )
+    return news_rows(settings, message.int_id, account.id, status, message.err, message.changed_ms, desk, by_smpp)
+
+
+def is_told_by_smpp(flags: int, status: int) -> bool:
+    """Whether the customer's registered_delivery asks for a receipt of a status (SMPP 3.4, 5.2.17). What comes after the
+    delivery (read, link opened) is none: clients expect one receipt of it."""
+    if status == Status.DELIVERED:
+        return flags & Flag.TELL_DELIVERED != 0
+    if status == Status.SENT:
+        return flags & Flag.TELL_STEPS != 0
+    return status not in (Status.READ, Status.CLICKED) and flags & Flag.TELL_FAILED != 0
 
 
 def news_rows(
-    settings: Settings, int_id: int, account_id: int, status: int, err: int, at_ms: int, desk: Desk
+    settings: Settings,
+    int_id: int,
+    account_id: int,
+    status: int,
+    err: int,
+    at_ms: int,
+    desk: Desk,
+    by_smpp: bool = False,
 ) -> list[tuple[str, Row]]:
-    """One piece of news for the handler (when there is one), and to be fetched (when the account keeps news)."""
+    """One piece of news for the SMPP sessions or the handler (when there is one), and to be fetched (when the account
+    keeps news; steps before the end are not kept)."""
     event = desk.take_event(at_ms)
     rows: list[tuple[str, Row]] = []
-    if settings.callback_url and (settings.callback_statuses if int_id > 0 else settings.callback_incoming):
+    if by_smpp:
+        rows.append(("deliveries.add", (event, int_id, account_id, status, err, at_ms)))
+        if status == Status.SENT and int_id > 0:
+            return rows
+    elif settings.callback_url and (settings.callback_statuses if int_id > 0 else settings.callback_incoming):
         rows.append(("callbacks.add", (event, int_id, account_id, status, err, at_ms, at_ms)))
     if settings.events_days:
         rows.append(("feed.add", (account_id, event, int_id, status, err, at_ms)))

@@ -41,6 +41,7 @@ class _Verified(NamedTuple):
 
     account: Account
     row: PasswordRow
+    kind: str
     until: float
     generation: int
     open: bool = False
@@ -81,10 +82,10 @@ class Credentials:
         self._seen: Snapshot | None = None
         self._generation = 0
 
-    def verify(self, login: str, psw: str, apikey: str, client: str, done: Done) -> None:
+    def verify(self, login: str, psw: str, apikey: str, client: str, done: Done, kind: str = "") -> None:
         """Find the account of a request; ``done(account)``, or ``done(None)`` when the credentials are wrong.
 
-        ``client`` is the address it comes from; whether the account takes requests from there is for the caller to say.
+        ``kind`` says which passwords count (``rows_for``). ``client`` is the address it comes from; whether the account takes requests from there is for the caller to say.
         ``done`` is called before this returns for API keys and for what was verified lately, else later on the loop.
         Refused(TOO_MANY_AT_ONCE), or ``done`` with that refusal, when too many checks wait: nothing was found out, so
         nobody should be banned.
@@ -96,7 +97,7 @@ class Credentials:
             done(None)
             return
         digest = hashlib.blake2b(
-            f"{login}\0{psw}".encode("utf-8", "surrogatepass"), digest_size=16, key=self._digest_key
+            f"{kind}\0{login}\0{psw}".encode("utf-8", "surrogatepass"), digest_size=16, key=self._digest_key
         ).digest()
         found = self._known.get(digest)
         if found is not None:
@@ -104,7 +105,7 @@ class Credentials:
             if recalled is not None and (recalled.open or is_welcome(recalled.account, client)):
                 done(recalled.account)
                 return
-        self._ask(digest, login, psw, client, done)
+        self._ask(digest, login, psw, client, done, kind)
 
     def close(self) -> None:
         """Stop the hash workers; checks that wait are dropped."""
@@ -129,7 +130,7 @@ class Credentials:
             return None
         if found.generation != self._generation:
             account = facts.accounts.get(found.account.id)
-            if account is None or found.row not in facts.passwords.get(account.id, ()):
+            if account is None or found.row not in rows_for(facts, account, found.kind):
                 del self._known[digest]
                 return None
             is_open = not (account.settings.blocked or account.settings.addresses)
@@ -138,7 +139,7 @@ class Credentials:
         self._known.move_to_end(digest)
         return found
 
-    def _ask(self, digest: bytes, login: str, psw: str, client: str, done: Done) -> None:
+    def _ask(self, digest: bytes, login: str, psw: str, client: str, done: Done, kind: str) -> None:
         """Have a worker check; the same question asked meanwhile waits for the same answer."""
         source = source_of(client)
         check = self._asking.get(digest)
@@ -147,7 +148,7 @@ class Credentials:
             if not check.started:
                 self._turns.join(check, source)
             return
-        check = Check(digest, login, psw)
+        check = Check(digest, login, psw, kind)
         dropped = self._turns.add(check, source)
         check.waiting.append((done, client))
         self._asking[digest] = check
@@ -164,7 +165,7 @@ class Credentials:
             self._free -= 1
             facts = self._snapshots.current
             account = facts.accounts_by_login.get(check.login)
-            rows = facts.passwords.get(account.id, ()) if account is not None else ()
+            rows = rows_for(facts, account, check.kind) if account is not None else ()
             work = loop.run_in_executor(self._workers, find_match, rows or (self._nobody,), check.psw, self._derive)
             work.add_done_callback(partial(self._answer, check, account))
 
@@ -179,7 +180,7 @@ class Credentials:
         row = None if error is not None else work.result()
         verified: Account | None = None
         if account is not None and row is not None and row is not self._nobody:
-            found = _Verified(account, row, self._clock() + REMEMBERED_S, -1)
+            found = _Verified(account, row, check.kind, self._clock() + REMEMBERED_S, -1)
             self._known[check.digest] = found
             # The facts may have changed while it was checked.
             recalled = self._recall(check.digest, found)
@@ -191,6 +192,13 @@ class Credentials:
         self._go_on()
         for done, _ in check.waiting:
             done(verified)
+
+
+def rows_for(facts: Snapshot, account: Account, kind: str) -> tuple[PasswordRow, ...]:
+    """The passwords of an account that open something of a ``kind``: those made for it, or the ordinary ones when there
+    are none such. The ordinary kind ("", the API) is opened by its own only."""
+    rows = facts.passwords.get(account.id, ())
+    return tuple([row for row in rows if row.kind == kind]) or tuple([row for row in rows if not row.kind])
 
 
 def find_match(rows: tuple[PasswordRow, ...], psw: str, derive: Derive = hashes.derive) -> PasswordRow | None:

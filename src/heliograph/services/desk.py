@@ -91,10 +91,11 @@ class Desk:
 
     async def open(self, now_ms: int) -> None:
         """Take over sequences and balances from the store."""
-        self._next_int_id = await self._last("messages.last") + 1
+        self._next_int_id = max(await self._last("messages.last"), await self._last("pieces.last")) + 1
         # Told events leave their table, so the clock keeps ids of this run above those of all runs before: a customer
         # takes an event with a known id for a repeat. Events are rarer than microseconds.
-        self._next_event = max(await self._last("callbacks.last"), now_ms * 1000) // 2 * 2
+        told = max(await self._last("callbacks.last"), await self._last("deliveries.last"))
+        self._next_event = max(told, now_ms * 1000) // 2 * 2
         self.batch.last_fed = max(await self._last("feed.last"), now_ms * 1000)
         self._next_orphan = await self._last("orphans.last") + 1
         self._next_inbound = await self._last("inbound.last") + 1

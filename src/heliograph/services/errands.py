@@ -21,6 +21,7 @@ from heliograph.services.batch import Change
 from heliograph.services.desk import Desk, Row
 from heliograph.services.reactions import CONFIRM, MAIL
 from heliograph.services.submit import Submitting
+from heliograph.store.database import Database
 
 log = logging.getLogger(__name__)
 PAGE = 200
@@ -240,3 +241,21 @@ class Errands:
             over.set_result(None)
         if len(self._busy) < 10 * PAGE:
             self._wake.set()
+
+
+class Line(msgspec.Struct, frozen=True):
+    """A line of an incoming text's story; ``at_ms`` is when, or when it is due."""
+
+    at_ms: int
+    what: str
+    detail: str
+
+
+async def tell_story(db: Database, inbound_id: int) -> list[Line]:
+    """What an incoming text has caused, and what is still to be done for it, in the order of time."""
+    lines = [Line(at_us // 1000, name, detail) for at_us, name, detail in await db.all("events.of", -inbound_id)]
+    for row in await db.all("errands.of", inbound_id):
+        errand = Errand(*row)
+        tries = f", {errand.tries} tries" if errand.tries else ""
+        lines.append(Line(errand.due_ms, "to do", f"{errand.kind} to {errand.target}{tries}"))
+    return lines

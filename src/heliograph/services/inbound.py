@@ -341,7 +341,7 @@ class Incoming:
             written = Written(inbound.id, phone, text.ways, whole.text, command)
             reaction = self.reactions.react(account, written, now_ms)
             rows += reaction.rows
-            rows += incoming_rows(told(account, reaction.handler), inbound, desk)
+            rows += incoming_rows(told(account, reaction.handler), inbound, desk, text=True)
             if reaction.stored is not None:
                 stored.append(reaction.stored)
             if command:

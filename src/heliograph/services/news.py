@@ -17,13 +17,14 @@ class Stored(Protocol):
     def received_ms(self) -> int: ...
 
 
-def incoming_rows(account: Account, inbound: Stored, desk: Desk) -> list[tuple[str, Row]]:
+def incoming_rows(account: Account, inbound: Stored, desk: Desk, *, text: bool = False) -> list[tuple[str, Row]]:
     """The rows that tell an account of an incoming text or call, for the change that stores it; none when it wants to
-    know nothing."""
+    know nothing. A ``text`` goes over SMPP where the account wants that; calls, which SMPP has no words for, never."""
     settings = account.settings
-    if not settings.events_days and not (settings.callback_url and settings.callback_incoming):
+    by_smpp = text and settings.smpp and settings.smpp_incoming
+    if not by_smpp and not settings.events_days and not (settings.callback_url and settings.callback_incoming):
         return []
-    return news_rows(settings, -inbound.id, account.id, 0, 0, inbound.received_ms, desk)
+    return news_rows(settings, -inbound.id, account.id, 0, 0, inbound.received_ms, desk, by_smpp)
 
 
 def incoming_of(row: Row) -> Incoming:

@@ -22,12 +22,14 @@ log = logging.getLogger(__name__)
 
 
 class PasswordRow(msgspec.Struct, frozen=True):
-    """A password at rest: argon2 hashes of its plain form, its MD5 and its SHA-1."""
+    """A password at rest: argon2 hashes of its plain form, its MD5 and its SHA-1; ``kind`` is what it opens: "" the API,
+    "smpp" the SMPP door."""
 
     id: int
     plain: str
     md5: str
     sha1: str
+    kind: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -181,8 +183,8 @@ class Snapshots:
 
     async def _load_passwords(self) -> dict[int, tuple[PasswordRow, ...]]:
         rows: dict[int, tuple[PasswordRow, ...]] = {}
-        for id_, account_id, plain, md5, sha1 in await self._db.all("snapshot.passwords"):
-            rows[account_id] = (*rows.get(account_id, ()), PasswordRow(id_, plain, md5, sha1))
+        for id_, account_id, plain, md5, sha1, kind in await self._db.all("snapshot.passwords"):
+            rows[account_id] = (*rows.get(account_id, ()), PasswordRow(id_, plain, md5, sha1, kind))
         return rows
 
     async def _load_prices(self) -> dict[int, PriceIndex]:

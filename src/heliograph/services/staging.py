@@ -106,7 +106,7 @@ class _Request:
         recipients = survey.recipients
         self.account = account
         self.print = survey.print
-        self.first_id = desk.take_int_ids(len(recipients))
+        self.first_id = submission.int_id or desk.take_int_ids(len(recipients))
         self.last_id = self.first_id + len(recipients) - 1
         self.reserved = 0
         self.active = False

@@ -132,7 +132,7 @@ class Submitting:
             self._staging.start(account, submission, found, now_ms, done)
             return
         decider = Decider(account, submission, desk.snapshots.current, now_ms, len(recipients))
-        first_int_id = desk.take_int_ids(len(recipients))
+        first_int_id = submission.int_id or desk.take_int_ids(len(recipients))
         decisions: list[Decision] = []
         try:
             for offset, recipient in enumerate(recipients):
@@ -181,6 +181,8 @@ class Submitting:
             if submission.trails is not None:
                 rows.extend(trail_rows(message, submission.trails, desk))
             rows.extend(rows_of(message, account, desk, told=not refused))
+            if submission.pieces:
+                rows.extend([("pieces.join", (message.int_id, piece)) for piece in submission.pieces])
             messages.append(message)
 
         def settled(error: Exception | None) -> None:

@@ -30,12 +30,13 @@ CROWDED = "too many passwords are being checked; try again in a second"
 class Check:
     """A login and a password that are to be checked, and who waits for the result, each with his address."""
 
-    __slots__ = ("digest", "login", "psw", "sources", "standing", "started", "waiting")
+    __slots__ = ("digest", "kind", "login", "psw", "sources", "standing", "started", "waiting")
 
-    def __init__(self, digest: bytes, login: str, psw: str) -> None:
+    def __init__(self, digest: bytes, login: str, psw: str, kind: str = "") -> None:
         self.digest = digest
         self.login = login
         self.psw = psw
+        self.kind = kind
         self.waiting: list[tuple[Done, str]] = []
         self.sources: dict[str, None] = {}  # a set in a fixed order
         self.standing = FAILED

@@ -17,6 +17,10 @@ UPDATE messages SET status = 0, err = 0, changed_ms = ?, tries = ? WHERE int_id 
 -- name: delete
 UPDATE messages SET flags = ?, status = ?, err = ?, changed_ms = ?, refunded = ? WHERE int_id = ?
 
+-- A text that waits is replaced by another one of as many parts.
+-- name: replace
+UPDATE messages SET text = ?, comment = ? WHERE int_id = ?
+
 -- name: get
 SELECT int_id, account_id, id, phone, given, kind, flags, sender, text, comment, parts, cost, mccmnc, status, err,
     send_ms, created_ms, changed_ms, expires_ms, lane, route_id, carrier_id, door, fingerprint, refunded, extra,

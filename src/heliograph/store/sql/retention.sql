@@ -8,7 +8,8 @@ FROM messages m WHERE m.account_id = ? AND m.int_id > ? AND m.int_id < ? ORDER B
 
 -- Messages with news that is still to be told. The table holds little, so it has no index for this.
 -- name: untold
-SELECT DISTINCT int_id FROM callbacks WHERE int_id BETWEEN ? AND ?
+SELECT int_id FROM callbacks WHERE int_id BETWEEN ?1 AND ?2
+UNION SELECT int_id FROM deliveries WHERE int_id BETWEEN ?1 AND ?2
 
 -- name: retire
 UPDATE accounts SET retired = retired + (SELECT coalesce(sum(m.cost - m.refunded), 0) FROM messages m

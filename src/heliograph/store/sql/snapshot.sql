@@ -13,7 +13,7 @@ SELECT id, callback_keys FROM accounts WHERE callback_keys <> ''
 SELECT id, last_id FROM accounts
 
 -- name: passwords
-SELECT id, account_id, plain, md5, sha1 FROM passwords ORDER BY id
+SELECT id, account_id, plain, md5, sha1, kind FROM passwords ORDER BY id
 
 -- name: keys
 SELECT digest, account_id FROM keys

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl as tls
+from collections.abc import Callable
 from typing import Any
 
 from .contract import OnBind, Peer, Settings
@@ -50,6 +51,8 @@ class _Counted(Session):
         """Enter the listener's books."""
         super().connection_made(transport)
         self._listener.sessions.add(self)
+        if self._listener.admit is not None and not self._listener.admit(self):
+            self.abort("turned away")
 
     def _ended(self, reason: str) -> None:
         """Leave them."""
@@ -65,6 +68,8 @@ class Listener:
         self.on_bind = on_bind
         self.settings = settings or Settings()
         self.sessions: set[Session] = set()
+        # Asked about each new connection before anything is read from it; one that is not admitted is dropped.
+        self.admit: Callable[[Session], bool] | None = None
         # An asyncio.Server, or uvloop's, whose ``sockets`` is a list where asyncio has a tuple.
         self._server: Any = None
 
@@ -78,7 +83,9 @@ class Listener:
     async def start(self, host: str, port: int, ssl: tls.SSLContext | None = None) -> None:
         """Begin to accept. Raises OSError when the address is not to be had."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Counted(self), host, port, ssl=ssl, backlog=1024)
+        self._server = await loop.create_server(
+            lambda: _Counted(self), host, port, ssl=ssl, backlog=1024, ssl_handshake_timeout=10.0 if ssl else None
+        )
 
     async def stop(self, *, goodbye_s: float | None = 1.0) -> None:
         """Accept no more, unbind every session, and drop those that have not gone after `goodbye_s` seconds; with None
