@@ -53,6 +53,36 @@ def test_number_of_elements_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
+    "document",
+    [
+        b"<a " + b" ".join(b'a%d="1"' % n for n in range(200_000)) + b"/>",
+        b"<a " + b" ".join(b'xmlns:a%d="u"' % n for n in range(100_000)) + b"/>",
+        b"<a>" + b"<b " + b'c="' + b"&lt;" * 100_000 + b'"/></a>',
+        b"<a><" + b"x" * 1_000_000,
+        b"<a><!--" + b"x" * 1_000_000,
+        b"<a xmlns='" + b"u" * 1_000_000 + b"'>" + b"<b/>" * 9_000 + b"</a>",
+    ],
+    ids=("attributes", "namespaces", "value", "name", "comment", "namespace"),
+)
+def test_long_tags_are_refused_early(document: bytes) -> None:
+    """A tag is read as a whole, so a megabyte of it would hold the loop; a long namespace stands in every name."""
+    with pytest.raises(XmlError, match="longer than"):
+        read(document)
+    with pytest.raises(XmlError, match="namespaces"):
+        read(b"<a xmlns='" + b"u" * 2_000 + b"'/>")
+    with pytest.raises(XmlError, match="namespaces"):
+        read(b"<a>" + b'<b xmlns:c="u"/>' * 1_001 + b"</a>")
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16", "windows-1251"])
+def test_long_texts_are_read(codec: str) -> None:
+    """Text is no tag: fifty thousand numbers are one value, escaped, plain or as CDATA."""
+    for text, written in (("79001112233," * 50_000, None), ("ж&<" * 50_000, None), ("<a>" * 50_000, "<![CDATA[{}]]>")):
+        inside = written.format(text) if written else text.replace("&", "&amp;").replace("<", "&lt;")
+        assert read(f"<a>{inside}</a>".encode(codec), codec).text == text
+
+
+@pytest.mark.parametrize(
     ("charset", "declared", "codec"),
     [
         ("", "", "utf-8"),

@@ -8,7 +8,11 @@ import re
 from xml.parsers import expat
 
 MAX_DEPTH = 32  # an envelope with a document in it has 8
-MAX_ELEMENTS = 10_000  # at about 1 µs each; twenty texts to 200 numbers are 4,100
+MAX_ELEMENTS = 10_000  # at some 2 µs each; twenty texts to 200 numbers are 4,100
+MAX_TAG = 16_384  # bytes; expat reads a tag as a whole, and ten attributes a microsecond
+MAX_NAMESPACE = 1000  # characters; it is repeated in the name of every element that is in it
+MAX_NAMESPACES = 1000
+PORTION = 8192  # bytes parsed at once
 
 # expat knows the first four itself, the others by their tables of 256 characters.
 _ENCODINGS = {
@@ -72,7 +76,7 @@ class DocumentParser:
     """Reads one document: ``feed`` its bytes, then ``close``. ``encoding`` is a name of ``find_encoding``, None for what the
     bytes say themselves (a byte order mark, else UTF-8)."""
 
-    __slots__ = ("_builder", "_parser")
+    __slots__ = ("_builder", "_fed", "_parser")
 
     def __init__(self, encoding: str | None = None) -> None:
         # The builder does not know its parser: no cycle is left for the collector by every request.
@@ -83,11 +87,16 @@ class DocumentParser:
         parser.StartElementHandler = self._builder.start
         parser.EndElementHandler = self._builder.end
         parser.CharacterDataHandler = self._builder.characters
+        parser.StartNamespaceDeclHandler = self._builder.declare
         parser.StartDoctypeDeclHandler = _refuse_doctype
+        self._fed = 0
 
     def feed(self, data: bytes) -> None:
-        """Takes bytes; XmlError when they cannot be of a document."""
+        """Takes up to ``PORTION`` bytes; XmlError when they cannot be of a document."""
         self._parse(data, False)
+        self._fed += len(data)
+        if self._fed > MAX_TAG and self._fed - self._parser.CurrentByteIndex > MAX_TAG:
+            raise XmlError(f"a tag or comment is longer than {MAX_TAG} bytes")
 
     def close(self) -> Element:
         """The root of the whole document; XmlError when it is not whole."""
@@ -107,12 +116,18 @@ class DocumentParser:
 class _Builder:
     """Grows the tree."""
 
-    __slots__ = ("count", "open", "root")
+    __slots__ = ("count", "namespaces", "open", "root")
 
     def __init__(self) -> None:
         self.root = Element("", "", {})
         self.open = [self.root]
         self.count = 0
+        self.namespaces = 0
+
+    def declare(self, prefix: str | None, namespace: str | None) -> None:
+        self.namespaces += 1
+        if self.namespaces > MAX_NAMESPACES or (namespace is not None and len(namespace) > MAX_NAMESPACE):
+            raise XmlError(f"more than {MAX_NAMESPACES} namespaces, or one of more than {MAX_NAMESPACE} characters")
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         self.count += 1
@@ -155,5 +170,6 @@ def find_encoding(data: bytes, charset: str = "") -> str | None:
 def parse_document(data: bytes, encoding: str | None = None) -> Element:
     """The root of a document that is short enough to be read at once; XmlError."""
     parser = DocumentParser(encoding)
-    parser.feed(data)
+    for start in range(0, len(data), PORTION):
+        parser.feed(data[start : start + PORTION])
     return parser.close()
