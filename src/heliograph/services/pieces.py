@@ -50,6 +50,7 @@ class Pieces:
         self._groups: dict[_Key, Group] = {}
         self._counts: dict[int, int] = {}
         self.waiting = 0
+        self.most, self.most_of_account = MOST, MOST_OF_ACCOUNT
 
     async def open(self) -> None:
         """Take over what waited when the last run ended."""
@@ -69,7 +70,7 @@ class Pieces:
 
     def has_room(self, account_id: int) -> bool:
         """Whether one more part may wait."""
-        return self.waiting < MOST and self._counts.get(account_id, 0) < MOST_OF_ACCOUNT
+        return self.waiting < self.most and self._counts.get(account_id, 0) < self.most_of_account
 
     def add(self, piece: Piece, done: Callable[[Exception | None], None]) -> None:
         """Store a part that is not the last; ``done`` is told when it is on disk. It counts as here at once."""
