@@ -1,5 +1,6 @@
 """The SOAP service: what each method answers, in golden envelopes, and what bad envelopes get (spec protocols 6, clients 2.5)."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -468,6 +469,18 @@ def test_description_and_methods_cannot_differ(house: House) -> None:
         name for method in METHODS for name in method.inputs if method.name in ("get_sms_cost2", "get_status2")
     }
     assert len(find(root, "operation")) == 3 * len(METHODS)
+
+
+def test_guide_tells_every_method_as_it_is() -> None:
+    """The table of the guide is what people write their calls from."""
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "soap.md").read_text("utf-8")
+    for method in METHODS:
+        inputs = " ".join(f"`{name}`" for name in method.inputs)
+        outputs = " ".join(f"`{name}`" for name in method.outputs)
+        answers = "as `get_status`" if method.name == "get_status2" else outputs
+        assert f"| `{method.name}` | `{method.element}` | {inputs} | {answers} |\n" in guide
+    outputs_of = {method.name: method.outputs for method in METHODS}
+    assert outputs_of["get_status2"] == outputs_of["get_status"]
 
 
 def test_get_without_wsdl_says_what_this_is(house: House) -> None:
