@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import suds.client
 import zeep
@@ -61,6 +64,36 @@ def test_suds_reads_the_description_and_uses_it(tmp_path: Path) -> None:
         assert (status.message, status.error) == (LONG, "0")
         assert client.service.send_sms2("demo", "demo", PHONE, "Hi", query="flash=1").cnt == "1"
         assert client.service.send_sms("demo", "demo", "12", "Hi").error == "7"
+
+    with_demo(tmp_path, talk)
+
+
+def test_bad_requests_are_answered_in_envelopes(tmp_path: Path) -> None:
+    """Also what the door itself does not take; the connection goes on where it can."""
+
+    def talk(url: str) -> None:
+        address = urlsplit(url)
+        assert address.hostname is not None
+        with closing(HTTPConnection(address.hostname, address.port, timeout=10)) as connection:
+            for path in ("/sys/soap.php", "/sys/oms.php"):
+                for body in (
+                    b"<broken",
+                    b"",
+                    b"<a>" * 100_000,
+                    b"x" * 3_000_000,
+                    b'<!DOCTYPE a [<!ENTITY b "c">]><a/>',
+                ):
+                    connection.request("POST", path, body, {"Content-Type": "text/xml"})
+                    answer = connection.getresponse()
+                    assert (answer.status, answer.headers["Content-Type"]) == (500, "text/xml; charset=utf-8")
+                    assert b"<faultcode>soap:Client</faultcode>" in answer.read()
+                connection.request("GET", path)
+                assert connection.getresponse().read().startswith(b"This is a SOAP service")
+            connection.putrequest("POST", "/sys/soap.php")
+            connection.putheader("Content-Length", str(10**9))
+            connection.endheaders()
+            answer = connection.getresponse()
+            assert (answer.status, b"the request is too large" in answer.read()) == (500, True)
 
     with_demo(tmp_path, talk)
 

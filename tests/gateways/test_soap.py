@@ -1,5 +1,6 @@
 """The SOAP service: what each method answers, in golden envelopes, and what bad envelopes get (spec protocols 6, clients 2.5)."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -368,6 +369,26 @@ def test_large_envelope_is_parsed_in_turns_of_the_loop(house: House) -> None:
     assert len(house.submitting.asked[0].recipients) == 20_000
     filler = "x" * (MAX_BODY - 1000)
     assert result(house, "balance", f"{LOGIN}<filler>{filler}</filler>")["error"] == "0"
+
+
+def test_requests_leave_nothing_for_the_collector(house: House) -> None:
+    """Its full passes hold the loop: cycles of every request would bring them on."""
+    service, answers = SoapService(house.api), list[Answer]()
+    for body in (
+        wrap(f"<send>{LOGIN}{TEXT}</send>"),
+        wrap(f"<balance>{LOGIN}</balance>"),
+        wrap("<nothing/>"),
+        b"<broken",
+    ):
+        service(Request("POST", PATH, body=body, received_ns=NOW_MS * 1_000_000), answers.append)
+        gc.collect()
+        gc.disable()
+        try:
+            service(Request("POST", PATH, body=body, received_ns=NOW_MS * 1_000_000), answers.append)
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
+    assert len(answers) == 8
 
 
 def test_other_versions_and_headers_have_faults_of_their_own(house: House) -> None:

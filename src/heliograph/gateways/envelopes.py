@@ -97,21 +97,32 @@ def read_envelope(request: Request, done: Callable[[Envelope | Fault], None]) ->
 def read_document(data: bytes, encoding: str | None, done: Callable[[Element | XmlError], None]) -> None:
     """Parses a document a portion a turn of the loop, which text holds for 50 µs and nothing but tags for some 4 ms; a short
     one at once."""
-    parser = DocumentParser(encoding)
+    _Reading(data, encoding, done).go_on(0)
 
-    def go_on(start: int) -> None:
+
+class _Reading:
+    """A document on its way in. No function that names itself: that would be a cycle for the collector by every request."""
+
+    __slots__ = ("_data", "_done", "_parser")
+
+    def __init__(self, data: bytes, encoding: str | None, done: Callable[[Element | XmlError], None]) -> None:
+        self._data = data
+        self._done = done
+        self._parser = DocumentParser(encoding)
+
+    def go_on(self, start: int) -> None:
+        """The portion from there on."""
+        behind = start + PORTION
         try:
-            parser.feed(data[start : start + PORTION])
-            root = parser.close() if start + PORTION >= len(data) else None
+            self._parser.feed(self._data[start:behind])
+            root = self._parser.close() if behind >= len(self._data) else None
         except XmlError as error:
-            done(error)
+            self._done(error)
             return
         if root is not None:
-            done(root)
+            self._done(root)
         else:
-            asyncio.get_running_loop().call_soon(go_on, start + PORTION)
-
-    go_on(0)
+            asyncio.get_running_loop().call_soon(self.go_on, behind)
 
 
 def open_envelope(root: Element, expected: Version) -> Envelope:
