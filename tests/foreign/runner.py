@@ -1,14 +1,14 @@
-"""Starts a demo server, installs foreign clients, runs each and tabulates what they say (spec clients; see ``run``).
+"""Runs foreign programs, each against a demo server of its own, and tabulates what they say (spec clients; see README.md).
 
-A client is a program in ``clients/`` called with URL LOGIN PASSWORD KEY PHONE. It prints a line
-``operation<TAB>ok|differs<TAB>detail`` for each thing it tried.
+A client is called with URL LOGIN PASSWORD KEY PHONE and prints a line ``operation<TAB>ok|differs<TAB>detail`` for each
+thing it tried. An example of docs/examples is called as its readers call it: the server in the environment, the number
+as its argument; it must say what was sent, what became of it and what is left.
 """
 
 import argparse
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,47 +16,35 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from programs import Program, Unavailable, find_programs, install_debian, prepare
 from rich.console import Console
 from rich.table import Table
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-CLIENTS = HERE / "clients"
+ROOT = Path(__file__).resolve().parents[2]
 LISTENS = re.compile(r"listens on (http://\S+?)/?$")
 CONTROL = re.compile(r"--control (\S+)")
-START_S = 30.0
-INSTALL_S = 240.0
-CLIENT_S = 60.0
+EXPECTED = {
+    "send": re.compile(r"^sent: id \d+$", re.MULTILINE),
+    "status": re.compile(r"^status: 1 Доставлено$", re.MULTILINE),
+    "balance": re.compile(r"^balance: 998\.40? RUR$", re.MULTILINE),
+}
+START_S = 60.0
+PROGRAM_S = 90.0
 FIRST_PHONE = 79161230000
-
-
-class Unavailable(Exception):
-    """A client cannot be run here; says why."""
-
-
-@dataclass(frozen=True)
-class Client:
-    """One foreign program: ``needs`` are commands (``php:soap``: with that extension), ``packages`` what its index is asked for (exact versions)."""
-
-    name: str
-    what: str
-    program: str
-    needs: tuple[str, ...]
-    index: str = ""
-    packages: tuple[str, ...] = ()
-    debian: tuple[str, ...] = ()
 
 
 @dataclass
 class Outcome:
-    """What a client said, or why it said nothing."""
+    """What a program said, or why it said nothing; and how long it took, the server and what it needs included."""
 
     lines: list[tuple[str, bool, str]] = field(default_factory=list)
     unavailable: str = ""
+    seconds: float = 0.0
 
     @property
     def fine(self) -> bool:
@@ -64,85 +52,57 @@ class Outcome:
         return bool(self.lines) and all(ok for _, ok, _ in self.lines)
 
 
-ALL = (
-    Client("smsc", "Python package, GET, fmt=3", "python_smsc.py", (), "pip", ("smsc==0.1.1",)),
-    Client("smsc-client", "Python package, POST, fmt=0", "python_smsc_client.py", (), "pip", ("smsc-client==0.0.1",)),
-    Client(
-        "node-smsc",
-        "npm package, MD5 login, multipart",
-        "node_smsc.js",
-        ("node", "npm"),
-        "npm",
-        ("node-smsc@0.2.3",),
-        ("nodejs", "npm"),
-    ),
-    Client(
-        "smsc-ru",
-        "npm package, nothing escaped, fmt=0",
-        "node_smsc_ru.js",
-        ("node", "npm"),
-        "npm",
-        ("smsc-ru@0.0.4",),
-        ("nodejs", "npm"),
-    ),
-    Client("php", "PHP shop as usual: fmt=1, socket, windows-1251", "shop.php", ("php",), debian=("php-cli",)),
-    Client("php-handler", "PHP handler as the reference sketches it", "handler.py", ("php",), debian=("php-cli",)),
-    Client("php-soap", "PHP's SoapClient", "soap.php", ("php", "php:soap"), debian=("php-cli", "php-soap")),
-    Client(
-        "soap",
-        "npm package, SOAP 1.1 and 1.2, OMS",
-        "node_soap.js",
-        ("node", "npm"),
-        "npm",
-        ("soap@1.13.0",),
-        ("nodejs", "npm"),
-    ),
-    Client("perl", "Perl: HTTP/1.0, fmt=0, SHA-1, key as password", "script.pl", ("perl",), debian=("perl",)),
-    Client("java", "JDK client: offers HTTP/2, strict keys and types", "Strict.java", ("java", "javac")),
-)
+@dataclass(frozen=True)
+class Server:
+    """A demo server: its address, and what its owner may want to know."""
+
+    url: str
+    environment: dict[str, str]
 
 
 def main() -> int:
     """The exit code."""
-    arguments = read_arguments()
+    programs = find_programs()
+    arguments = read_arguments([program.name for program in programs])
     if arguments.list:
-        for client in ALL:
-            print(f"{client.name:12} {client.what}")
+        for program in programs:
+            print(f"{program.name:14} {program.what}")
         return 0
-    clients = [client for client in ALL if not arguments.only or client.name in arguments.only]
+    programs = [program for program in programs if not arguments.only or program.name in arguments.only]
     console = Console()
     if not console.is_terminal:
         console = Console(width=160)
-    with scratch(arguments.keep) as folder:
-        if arguments.install:
-            install_debian(clients)
-        with demo_server(folder) as url:
-            outcomes = {}
-            for number, client in enumerate(clients):
-                print(f"foreign: {client.name}", file=sys.stderr, flush=True)
-                outcomes[client] = try_client(client, url, folder, FIRST_PHONE + 100 * number)
-    show(console, outcomes)
-    missing = [client for client, outcome in outcomes.items() if outcome.unavailable]
-    differs = [client for client, outcome in outcomes.items() if not outcome.unavailable and not outcome.fine]
+    if arguments.install:
+        install_debian(programs)
+    began = time.monotonic()
+    with scratch(arguments.keep) as folder, ThreadPoolExecutor(arguments.jobs) as pool:
+        numbered = enumerate(programs)
+        runs = [pool.submit(try_program, each, folder, FIRST_PHONE + 100 * number) for number, each in numbered]
+        outcomes = {program: run.result() for program, run in zip(programs, runs, strict=True)}
+    show(console, outcomes, arguments.all, time.monotonic() - began)
+    missing = [program for program, outcome in outcomes.items() if outcome.unavailable]
+    differs = [program for program, outcome in outcomes.items() if not outcome.unavailable and not outcome.fine]
     if len(missing) == len(outcomes):
         return 2
     return 1 if differs or (missing and arguments.require_all) else 0
 
 
-def read_arguments() -> argparse.Namespace:
+def read_arguments(names: list[str]) -> argparse.Namespace:
     """What the command line says."""
-    parser = argparse.ArgumentParser(prog="tests/foreign/run", description="Foreign clients against a demo server.")
-    parser.add_argument("--only", nargs="+", choices=[client.name for client in ALL], help="these clients")
-    parser.add_argument("--list", action="store_true", help="name the clients")
+    parser = argparse.ArgumentParser(prog="./dev foreign", description="Foreign clients against demo servers.")
+    parser.add_argument("--only", nargs="+", choices=names, metavar="NAME", help="these programs")
+    parser.add_argument("--list", action="store_true", help="name the programs")
+    parser.add_argument("--all", action="store_true", help="show everything they tried, not only what differs")
     parser.add_argument("--install", action="store_true", help="apt-get missing languages (root on Debian)")
-    parser.add_argument("--require-all", action="store_true", help="fail when a client cannot be run")
+    parser.add_argument("--require-all", action="store_true", help="fail when a program cannot be run")
     parser.add_argument("--keep", metavar="DIR", type=Path, help="install into DIR and leave it")
+    parser.add_argument("--jobs", type=int, default=3, help="programs at once (default 3; they mostly wait)")
     return parser.parse_args()
 
 
 @contextlib.contextmanager
 def scratch(keep: Path | None) -> Iterator[Path]:
-    """A folder for packages and the server's store."""
+    """A folder for packages."""
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         yield keep.resolve()
@@ -152,38 +112,37 @@ def scratch(keep: Path | None) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def demo_server(folder: Path) -> Iterator[str]:
-    """``heliograph serve --demo`` on a free port; its address."""
+def demo_server(own: dict[str, str]) -> Iterator[Server]:
+    """``heliograph serve --demo`` on a free port. Unavailable."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("HELIOGRAPH_")}
-    environment |= {"PYTHONPATH": os.environ.get("PYTHONPATH") or str(ROOT / "src")}
-    with (
-        tempfile.TemporaryDirectory(prefix="heliograph-foreign-run-") as place,
-        (folder / "server.log").open("wb") as log,
-    ):
-        server = subprocess.Popen(
-            [sys.executable, "-m", "heliograph", "serve", "--demo", "--http", "127.0.0.1:0", "--data", f"{place}/data"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=environment,
-            cwd=place,  # where no configuration of anybody lies
-            text=True,
-        )
+    environment |= {"PYTHONPATH": os.environ.get("PYTHONPATH") or str(ROOT / "src"), **own}
+    with tempfile.TemporaryDirectory(prefix="heliograph-foreign-run-") as place:
+        log = Path(place) / "log"
+        with log.open("wb") as stream:
+            server = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "heliograph", "serve", "--demo"),
+                    *("--http", "127.0.0.1:0", "--data", f"{place}/data"),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=stream,
+                env=environment,
+                cwd=place,  # where no configuration of anybody lies
+                text=True,
+            )
         try:
             assert server.stdout is not None
             patience = threading.Timer(START_S, server.kill)
             patience.start()
-            found = LISTENS.search(server.stdout.readline().strip())
             told = read_lines(server.stdout)
             patience.cancel()
+            found = LISTENS.search(told[0].strip())
             if found is None:
-                print(
-                    f"foreign: the server does not start\n{(folder / 'server.log').read_text('utf-8')}", file=sys.stderr
-                )
-                raise SystemExit(2)
+                raise SystemExit(f"foreign: the server does not start\n{log.read_text('utf-8')}")
             control = CONTROL.search("".join(told))
-            os.environ |= {"DEMO_DATA": f"{place}/data", "DEMO_CONTROL": control[1] if control else ""}
-            yield found[1]
+            facts = {"DEMO_DATA": f"{place}/data", "DEMO_CONTROL": control[1] if control else "", **own}
+            yield Server(found[1], facts)
         finally:
             server.send_signal(signal.SIGTERM)
             try:
@@ -201,125 +160,83 @@ def read_lines(stream: IO[str]) -> list[str]:
     return lines
 
 
-def try_client(client: Client, url: str, folder: Path, phone: int) -> Outcome:
-    """Install what it needs and run it."""
-    try:
-        argv, environment = prepare(client, folder)
-        return Outcome(run_client([*argv, url, "demo", "demo", "demo-key", str(phone)], environment))
-    except Unavailable as why:
-        return Outcome(unavailable=str(why))
-
-
-def is_here(need: str) -> bool:
-    """Whether a command is on this machine; ``php:soap`` is an extension of PHP."""
-    command, _, extension = need.partition(":")
-    if shutil.which(command) is None or not extension:
-        return shutil.which(command) is not None
-    listed = subprocess.run([command, "-m"], capture_output=True, text=True, timeout=INSTALL_S, check=False).stdout
-    return extension in listed.split()
-
-
-def prepare(client: Client, folder: Path) -> tuple[list[str], dict[str, str]]:
-    """The command that runs a client and its environment, its packages installed. Unavailable."""
-    missing = [need for need in client.needs if not is_here(need)]
-    if missing:
-        raise Unavailable(f"no {' and no '.join(missing)} on this machine")
-    program = str(CLIENTS / client.program)
-    environment = dict(os.environ)
-    if client.index == "pip":
-        return [str(install_pip(client, folder)), "-W", "ignore", program], environment
-    if client.index == "npm":
-        environment |= {"NODE_PATH": str(install_npm(client, folder)), "NODE_NO_WARNINGS": "1"}
-    interpreter = Path(program).suffix
-    commands = {".py": [sys.executable], ".js": ["node"], ".php": ["php"], ".pl": ["perl"], ".java": ["java"]}
-    return [*commands[interpreter], program], environment
-
-
-def install_pip(client: Client, folder: Path) -> Path:
-    """A virtual environment with the client; its python."""
-    place = folder / f"pip-{client.name}"
-    python = place / "bin" / "python"
-    mark = place / ".ready"
-    if not mark.exists():
-        # A plain environment of its own: some clients bring packages that would hide the standard library elsewhere.
-        call([sys.executable, "-m", "venv", str(place)])
-        call([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *client.packages])
-        mark.touch()
-    return python
-
-
-def install_npm(client: Client, folder: Path) -> Path:
-    """A folder with the client; its node_modules."""
-    place = folder / f"npm-{client.name}"
-    mark = place / ".ready"
-    if not mark.exists():
-        place.mkdir(exist_ok=True)
-        quiet = ("--silent", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(place))
-        call(["npm", "install", *quiet, *client.packages])
-        mark.touch()
-    return place / "node_modules"
-
-
-def install_debian(clients: list[Client]) -> None:
-    """The languages that are missing, from Debian; only as root."""
-    packages = sorted({name for client in clients if not all(map(is_here, client.needs)) for name in client.debian})
-    if not packages:
-        return
-    if shutil.which("apt-get") is None or os.geteuid() != 0:
-        print(f"foreign: not root on Debian; install by hand: {' '.join(packages)}", file=sys.stderr)
-        return
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for argv in (["apt-get", "-q", "update"], ["apt-get", "-q", "-y", "install", "--no-install-recommends", *packages]):
-        subprocess.run(argv, env=environment, timeout=2 * INSTALL_S, stdout=subprocess.DEVNULL, check=False)
-
-
-def call(argv: list[str]) -> None:
-    """Run an installer; Unavailable with its last line when it fails."""
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=INSTALL_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"{Path(argv[0]).name} took longer than {INSTALL_S:.0f} s") from None
-    if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise Unavailable(f"{Path(argv[0]).name} failed: {lines[-1] if lines else 'no word'}")
-
-
-def run_client(argv: list[str], environment: dict[str, str]) -> list[tuple[str, bool, str]]:
-    """What a client printed; a crash or a time-out is a difference too."""
-    lines: list[tuple[str, bool, str]] = []
+def try_program(program: Program, folder: Path, phone: int) -> Outcome:
+    """Install what it needs and run it beside a server."""
     began = time.monotonic()
     try:
-        done = subprocess.run(
-            argv, capture_output=True, text=True, timeout=CLIENT_S, env=environment, check=False, errors="replace"
-        )
-        printed, complaint = done.stdout, done.stderr.strip() if done.returncode else ""
-    except subprocess.TimeoutExpired as late:
-        printed = late.stdout.decode("utf-8", "replace") if isinstance(late.stdout, bytes) else ""
-        complaint = f"no end after {time.monotonic() - began:.0f} s"
+        argv, environment = prepare(program, folder)
+        with demo_server(program.server) as server:
+            environment |= server.environment
+            lines = (run_example if program.example else run_client)(argv, environment, server.url, str(phone))
+        outcome = Outcome(lines)
+    except Unavailable as why:
+        outcome = Outcome(unavailable=str(why))
+    outcome.seconds = time.monotonic() - began
+    word = "not run" if outcome.unavailable else "ok" if outcome.fine else "differs"
+    print(f"foreign: {program.name}: {word}, {outcome.seconds:.0f} s", file=sys.stderr, flush=True)
+    return outcome
+
+
+def run_client(argv: list[str], environment: dict[str, str], url: str, phone: str) -> list[tuple[str, bool, str]]:
+    """What a client said of each thing; a crash or a time-out is a difference, too."""
+    printed, complaint = run([*argv, url, "demo", "demo", "demo-key", phone], environment)
+    lines: list[tuple[str, bool, str]] = []
     for line in printed.splitlines():
         parts = line.split("\t", 2)
         if len(parts) == 3 and parts[1] in ("ok", "differs"):
             lines.append((parts[0], parts[1] == "ok", parts[2]))
     if complaint or not lines:
-        lines.append(("the program", False, complaint.splitlines()[-1] if complaint else "said nothing"))
+        lines.append(("the program", False, complaint or "said nothing"))
     return lines
 
 
-def show(console: Console, outcomes: dict[Client, Outcome]) -> None:
+def run_example(argv: list[str], environment: dict[str, str], url: str, phone: str) -> list[tuple[str, bool, str]]:
+    """What an example printed."""
+    own = {"HELIOGRAPH_CLIENT_URL": url, "HELIOGRAPH_CLIENT_LOGIN": "demo", "HELIOGRAPH_CLIENT_PASSWORD": "demo"}
+    path = {"PYTHONPATH": os.environ.get("PYTHONPATH") or str(ROOT / "src")}
+    printed, complaint = run([*argv, phone], environment | own | path)
+    lines = []
+    for what, pattern in EXPECTED.items():
+        found = pattern.search(printed)
+        lines.append((what, found is not None, found[0] if found else printed.strip()[-200:]))
+    if complaint:
+        lines.append(("the program", False, complaint))
+    return lines
+
+
+def run(argv: list[str], environment: dict[str, str]) -> tuple[str, str]:
+    """What a program printed, and the last line of what it complained of when it failed."""
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=PROGRAM_S, env=environment, check=False, errors="replace"
+        )
+    except subprocess.TimeoutExpired as late:
+        return late.stdout.decode("utf-8", "replace") if isinstance(late.stdout, bytes) else "", "it does not end"
+    if not done.returncode:
+        return done.stdout, ""
+    complaint = done.stderr.strip().splitlines()
+    return done.stdout, complaint[-1] if complaint else f"it ended with {done.returncode}"
+
+
+def show(console: Console, outcomes: dict[Program, Outcome], everything: bool, seconds: float) -> None:
     """The table, and a line that sums it up."""
-    table = Table("client", "operation", "", "what it saw")
-    for client, outcome in outcomes.items():
+    table = Table("program", "operation", "", "what it saw")
+    for program, outcome in outcomes.items():
+        shown = [line for line in outcome.lines if everything or not line[1]]
         if outcome.unavailable:
-            table.add_row(client.name, "-", "[yellow]not run[/]", outcome.unavailable)
-        for number, (operation, ok, detail) in enumerate(outcome.lines):
-            name = client.name if number == 0 else ""
+            table.add_row(program.name, "-", "[yellow]not run[/]", outcome.unavailable)
+        elif not shown:
+            table.add_row(program.name, f"{len(outcome.lines)} things", "ok", program.what)
+        for number, (operation, ok, detail) in enumerate(shown):
+            name = program.name if number == 0 else ""
             table.add_row(name, operation, "ok" if ok else "[red]differs[/]", detail)
         table.add_section()
     console.print(table)
     ran = [outcome for outcome in outcomes.values() if not outcome.unavailable]
     tried = sum(len(outcome.lines) for outcome in ran)
     differs = sum(not ok for outcome in ran for _, ok, _ in outcome.lines)
-    console.print(f"{len(ran)} of {len(outcomes)} clients ran; {tried} things tried, {differs} differ.")
+    counts = f"{len(ran)} of {len(outcomes)} programs ran; {tried} things tried, {differs} differ."
+    console.print(f"{counts} {seconds:.0f} s.")
 
 
 if __name__ == "__main__":

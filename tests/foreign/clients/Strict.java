@@ -1,3 +1,5 @@
+// foreign: name = "java"
+// foreign: what = "JDK client: offers HTTP/2, strict keys and types"
 // A strict Java client: the JDK's HTTP client (which offers HTTP/2 in its first request), /rest/ with JSON bodies, replies
 // with unknown keys or wrong types refused, XML parsed, content types minded.
 import java.io.ByteArrayInputStream;

@@ -1,3 +1,7 @@
+# foreign: name = "php-handler"
+# foreign: what = "PHP handler as the reference sketches it"
+# foreign: needs = ["php"]
+# foreign: debian = ["php-cli"]
 """Has the demo server call a PHP handler (handler.php): statuses from the server itself, and each kind of news in every
 charset and format through the program's own sender of requests."""
 

@@ -1,3 +1,6 @@
+// foreign: name = "node-smsc"
+// foreign: what = "npm package, MD5 login, multipart"
+// foreign: npm = ["node-smsc@0.2.3"]
 // The npm package node-smsc: the MD5 of the password, the query in the URL, files in a chunked multipart POST.
 'use strict'
 

@@ -1,3 +1,6 @@
+// foreign: name = "smsc-ru"
+// foreign: what = "npm package, nothing escaped, fmt=0"
+// foreign: npm = ["smsc-ru@0.0.4"]
 // The npm package smsc-ru: fixed https host, nothing escaped, a plus before the number, fmt=0.
 'use strict'
 

@@ -1,3 +1,6 @@
+// foreign: name = "soap"
+// foreign: what = "npm package, SOAP 1.1 and 1.2, OMS"
+// foreign: npm = ["soap@1.13.0"]
 // The npm package soap: classes from the description, promises; SOAP 1.1, and 1.2 where it is asked for.
 'use strict'
 

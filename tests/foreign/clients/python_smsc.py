@@ -1,3 +1,6 @@
+# foreign: name = "smsc"
+# foreign: what = "Python package, GET, fmt=3"
+# foreign: pip = ["smsc==0.1.1"]
 """The Python package smsc: GET, fmt=3, lists of statuses asked for by a trailing comma, all=2."""
 
 import datetime

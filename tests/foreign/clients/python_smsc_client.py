@@ -1,3 +1,6 @@
+# foreign: name = "smsc-client"
+# foreign: what = "Python package, POST, fmt=0"
+# foreign: pip = ["smsc-client==0.0.1"]
 """The Python package smsc-client: a form by POST, fmt=0 cut at ", " and " - " into keyword arguments, an UUID as id."""
 
 import sys

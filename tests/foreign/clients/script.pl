@@ -1,3 +1,5 @@
+# foreign: name = "perl"
+# foreign: what = "Perl: HTTP/1.0, fmt=0, SHA-1, key as password"
 # An old Perl script: HTTP/1.0 without Host, fmt=0, the SHA-1 of the password, an API key as password of nobody, koi8-r.
 use strict;
 use warnings;

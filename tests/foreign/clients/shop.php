@@ -1,4 +1,6 @@
 <?php
+// foreign: name = "php"
+// foreign: what = "PHP shop as usual: fmt=1, socket, windows-1251"
 // What a PHP shop does: values with commas (fmt=1) over a plain socket with Connection: Close, text in windows-1251,
 // POST only when the address is long, multipart when there are files. The answer is all that follows the first blank line.
 declare(strict_types=1);

@@ -1,4 +1,8 @@
 <?php
+// foreign: name = "php-soap"
+// foreign: what = "PHP's SoapClient"
+// foreign: needs = ["php:soap"]
+// foreign: debian = ["php-soap"]
 // PHP's own SoapClient, as the reference's examples use it: methods and classes come from the description.
 declare(strict_types=1);
 
