@@ -14,9 +14,11 @@ ANSWER_S = 60.0
 class Blast(asyncio.Protocol):
     """One bind with a window of submits, each answer followed by the next; receipts are acknowledged and counted."""
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, login: str = "blast", password: str = "blast", number: int = 0) -> None:
         self.n = n
-        self.sent = self.answered = self.told = 0
+        self._who = f"{login}\0{password}\0".encode()
+        self._first = number  # of its texts, so that those of several binds differ
+        self.sent = self.answered = self.told = self.refused = 0
         self.first_ns = self.answered_ns = self.told_ns = 0
         self.buffer = b""
         self.done = asyncio.get_running_loop().create_future()
@@ -24,7 +26,7 @@ class Blast(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Bind."""
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
-        body = b"blast\0blast\0\0\x34\0\0\0"
+        body = self._who + b"\0\x34\0\0\0"
         self.transport.write(HEADER.pack(16 + len(body), TRANSCEIVER, 0, 1) + body)
 
     def submit(self, room: int) -> bytes:
@@ -32,7 +34,7 @@ class Blast(asyncio.Protocol):
         pieces = []
         for _ in range(min(room, self.n - self.sent)):
             text = b"HB blast %019d the quick brown fox jumps over the lazy dog" % marks.now_ns()
-            number = b"%b%08d" % (marks.PREFIX.encode(), self.sent)
+            number = b"%b%08d" % (marks.PREFIX.encode(), self._first + self.sent)
             body = b"\0\x05\0BENCH\0\x01\x01" + number + b"\0\0\0\0\0\0\x01\0\0\0" + bytes((len(text),)) + text
             self.sent += 1
             pieces.append(HEADER.pack(16 + len(body), SUBMIT, 0, self.sent + 1) + body)
@@ -43,7 +45,7 @@ class Blast(asyncio.Protocol):
         buffer, at, room = self.buffer + data, 0, 0
         pieces = []
         while len(buffer) - at >= 16:
-            length, command, _, sequence = HEADER.unpack_from(buffer, at)
+            length, command, status, sequence = HEADER.unpack_from(buffer, at)
             if len(buffer) - at < length:
                 break
             at += length
@@ -51,6 +53,7 @@ class Blast(asyncio.Protocol):
                 self.first_ns = marks.now_ns()
                 room = WINDOW
             elif command == SUBMIT | RESPONSE:
+                self.refused += status != 0
                 self.answered += 1
                 room += 1
             elif not command & RESPONSE:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from bench.backlog import measure_backlog
 from bench.blast import find_ceilings
 from bench.children import Child, Tool, memory_mb
+from bench.customers import measure_smpp
 from bench.growth import measure_growth
 from bench.handlers import measure_handlers
 from bench.installation import Figures, Installation, Traffic, find_losses
@@ -138,19 +139,21 @@ STEPS: dict[str, Callable[[Plan], Runs]] = {
     "soap": measure_soap,
     "slow": measure_slow_carrier,
     "codes": measure_codes,
+    "smpp": measure_smpp,
     "mailing": measure_mailing,
     "handlers": measure_handlers,
     "backlog": measure_backlog,
     "growth": measure_growth,
     "tools": measure_tools,
 }
-LONG = ("soap", "handlers", "backlog", "growth", "tools")  # only when they are asked for
+LONG = ("soap", "smpp", "handlers", "backlog", "growth", "tools")  # only when they are asked for
 TITLES = {
     "start": "Start and idle",
     "singles": "One text a request",
     "soap": "One text a request by SOAP, 32 connections",
     "slow": "A carrier that takes 50 ms, links x window",
     "codes": "Ten codes a second",
+    "smpp": "Customers on SMPP",
     "mailing": "One request with many numbers",
     "handlers": "Handlers of many accounts, half of them ill",
     "backlog": "Callbacks that wait",
