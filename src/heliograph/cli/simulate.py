@@ -66,15 +66,22 @@ def simulate(
 @click.option("--to", required=True, help="The number he writes to.")
 @click.option("--control", metavar="HOST:PORT", default=CONTROL, show_default=True, help="Where it takes orders.")
 @click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@click.option("--order", default="", help="Parts of a long text, as they come: 2,1 (out of order), 1,3 (one is lost).")
+@click.option("--reference", type=click.IntRange(0, 255), default=0, help="That of a long text; 0: the next one.")
 @click.argument("text")
-def inbound(from_: str, to: str, control: str, as_json: bool, text: str) -> None:
+def inbound(from_: str, to: str, control: str, as_json: bool, order: str, reference: int, text: str) -> None:
     """Have the running simulator deliver a subscriber's text.
 
     \b
     heliograph simulate inbound --from 79161234567 --to 74950000000 "STOP"
+    heliograph simulate inbound --from 79161234567 --to 7000 --order 2,1,2 "$(cat long.txt)"
     """
     try:
-        parts = asyncio.run(orders.inject(*_split(control), from_, to, text))
+        numbers = [int(number) for number in order.split(",") if number.strip()]
+    except ValueError:
+        raise click.UsageError("--order holds numbers of parts: 2,1,3") from None
+    try:
+        parts = asyncio.run(orders.inject(*_split(control), from_, to, text, numbers, reference))
     except orders.ControlError as error:
         raise Failure(str(error)) from None
     if as_json:

@@ -1,6 +1,7 @@
 """A small socket on loopback to talk to a running simulator: one JSON object a line each way (ours).
 
-`{"do": "inject", "from": "7999…", "to": "7495…", "text": "…"}` is answered `{"parts": 1}`, `{"do": "stats"}` by the
+`{"do": "inject", "from": "7999…", "to": "7495…", "text": "…", "order": [2, 1], "reference": 7}` (the last two may be
+left out) is answered `{"parts": 1}`, `{"do": "stats"}` by the
 counters, and whatever is wrong by `{"error": "…"}`.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +31,8 @@ class _Order(msgspec.Struct, forbid_unknown_fields=True):
     from_: str = msgspec.field(default="", name="from")
     to: str = ""
     text: str = ""
+    order: tuple[int, ...] = ()
+    reference: int = 0
 
 
 async def serve(simulator: Simulator, host: str = "127.0.0.1", port: int = PORT) -> asyncio.Server:
@@ -49,9 +53,13 @@ async def serve(simulator: Simulator, host: str = "127.0.0.1", port: int = PORT)
     return await asyncio.start_server(talk, host, port, limit=_LINE_LIMIT)
 
 
-async def inject(host: str, port: int, from_: str, to: str, text: str) -> int:
-    """Have a running simulator deliver a subscriber's text; returns its parts once acknowledged. Raises ControlError."""
-    answer = await _ask(host, port, {"do": "inject", "from": from_, "to": to, "text": text})
+async def inject(
+    host: str, port: int, from_: str, to: str, text: str, order: Sequence[int] = (), reference: int = 0
+) -> int:
+    """Have a running simulator deliver a subscriber's text (see `Simulator.inject`); returns its parts once acknowledged.
+    Raises ControlError."""
+    said = {"do": "inject", "from": from_, "to": to, "text": text, "order": list(order), "reference": reference}
+    answer = await _ask(host, port, said)
     return int(answer["parts"])
 
 
@@ -66,7 +74,8 @@ async def _obey(simulator: Simulator, line: bytes) -> dict[str, Any]:
         if order.do == "stats":
             return dict(simulator.stats())
         if order.do == "inject":
-            return {"parts": await simulator.inject(order.from_, order.to, order.text)}
+            sent = simulator.inject(order.from_, order.to, order.text, order=order.order, reference=order.reference)
+            return {"parts": await sent}
         return {"error": "do is inject or stats"}
     except TimeoutError:
         return {"error": "the customer did not acknowledge in time; the text waits for him"}

@@ -6,7 +6,7 @@ import asyncio
 import ssl as tls
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -137,11 +137,20 @@ class Simulator:
             self._agenda = None
 
     async def inject(
-        self, from_: str, to: str, text: str, *, system_id: str | None = None, timeout_s: float = 10.0
+        self,
+        from_: str,
+        to: str,
+        text: str,
+        *,
+        system_id: str | None = None,
+        timeout_s: float = 10.0,
+        order: Sequence[int] = (),
+        reference: int = 0,
     ) -> int:
         """A subscriber sends `text` to `to`: deliver_sm to a customer (by default one who is bound to receive).
 
-        Returns the number of parts once all are acknowledged. Raises ValueError for addresses or texts that SMPP
+        Of a long text the parts of `order` only, in that order (2, 1, 3, 3), under `reference` (0: the next one), as
+        carriers lose, mix and repeat them. Returns the number of parts once all are acknowledged. Raises ValueError for addresses or texts that SMPP
         cannot carry, SimulatorError when there is no customer, TimeoutError when he does not acknowledge in time
         (the parts go on waiting for him).
         """
@@ -149,8 +158,15 @@ class Simulator:
             if not address.isascii() or not address.isprintable() or not 1 <= len(address) <= 20:
                 raise ValueError("an address has 1 to 20 ASCII characters")
         customer = self._choose_customer(system_id)
-        self._reference = self._reference % 255 + 1
-        pdus = texts.write_inbound(from_, to, text, self._reference)
+        if not 0 <= reference <= 255:
+            raise ValueError("a reference is a number from 1 to 255")
+        if not reference:
+            reference = self._reference = self._reference % 255 + 1
+        pdus = texts.write_inbound(from_, to, text, reference)
+        if order:
+            if not all(1 <= number <= len(pdus) for number in order) or len(order) > 1000:
+                raise ValueError(f"this text has {len(pdus)} parts: order names some of them")
+            pdus = [pdus[number - 1] for number in order]
         missing = len(pdus)
         done = asyncio.Event()
 
