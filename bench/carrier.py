@@ -2,7 +2,8 @@
 
 The simulator of Heliograph behaves like a real carrier and costs more for it; a bench wants to measure the other side.
 Orders: ``{"tag": T}``, ``{"tag": T, "brief": true}`` as in the receiver; ``{"answer_s": S, "receipt_s": S}`` changes how long
-an answer and, after it, a receipt take.
+an answer and, after it, a receipt take; ``{"deliver": N, "parts": P}`` sends texts of subscribers (bench/incoming.py), and
+``{"delivered": true}`` asks how far that is.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple, cast
 
 from bench import marks
 from bench.children import obey, run_tool
+from bench.incoming import Flood
 
 HEADER = struct.Struct(">IIII")
 RESPONSE = 0x80000000
@@ -49,6 +51,7 @@ class Carrier:
         # A carrier's ids do not come back: the process id keeps those of two runs apart.
         self.prefix, self.ids = f"{os.getpid():X}".encode(), 0
         self.ticking = False
+        self.flood = Flood()
 
     def take(self, session: "Session", body: bytes, at: int, sequence: int, now_ns: int) -> bytes:
         """One submit_sm: what to answer now, b"" when it is answered later."""
@@ -103,6 +106,12 @@ class Carrier:
         """An order from outside."""
         if "tag" in order:
             return self.tallies[order["tag"].encode()].tell(order)
+        if "deliver" in order:
+            self.flood.begin(order["deliver"], order["parts"])
+            for session in self.sessions:
+                session.pour()
+        if "deliver" in order or "delivered" in order:
+            return self.flood.tell()
         self.answer_s = order.get("answer_s", self.answer_s)
         self.receipt_s = order.get("receipt_s", self.receipt_s)
         return {}
@@ -157,6 +166,7 @@ class Session(asyncio.Protocol):
         self.buffer = b""
         self.sequence = 0
         self.under_way: dict[int, Receipt] = {}
+        self.poured: dict[int, int] = {}
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -186,6 +196,16 @@ class Session(asyncio.Protocol):
         if pieces:
             self.write(b"".join(pieces))
 
+    def pour(self) -> None:
+        """Texts of subscribers, within the window."""
+        pieces, flood, now_ns = [], self.carrier.flood, marks.now_ns()
+        while flood.waits and len(self.poured) < WINDOW:
+            self.sequence += 1
+            self.poured[self.sequence] = now_ns
+            pieces.append(flood.write(self.sequence))
+        if pieces:
+            self.write(b"".join(pieces))
+
     def data_received(self, data: bytes) -> None:
         """Answer every whole PDU, in one write."""
         assert self.transport is not None
@@ -194,13 +214,16 @@ class Session(asyncio.Protocol):
         buffer, at, now_ns = self.buffer + data, 0, marks.now_ns()
         pieces = []
         while len(buffer) - at >= 16:
-            length, command, _, sequence = HEADER.unpack_from(buffer, at)
+            length, command, status, sequence = HEADER.unpack_from(buffer, at)
             if not 16 <= length <= 65536:
                 self.transport.abort()
                 return
             if len(buffer) - at < length:
                 break
-            if command == SUBMIT:
+            sent_ns = self.poured.pop(sequence, 0) if command == DELIVER | RESPONSE else 0
+            if sent_ns:
+                self.carrier.flood.end(sent_ns, status, now_ns)
+            elif command == SUBMIT:
                 pieces.append(self.carrier.take(self, buffer, at + 16, sequence, now_ns))
             else:
                 pieces.append(self.react(command, sequence))
@@ -209,6 +232,8 @@ class Session(asyncio.Protocol):
         self.write(b"".join(pieces))
         if self.carrier.waiting:
             self.carrier.deliver()
+        if self.carrier.flood.waits:
+            self.pour()
 
     def react(self, command: int, sequence: int) -> bytes:
         """The answer to anything but a submit_sm."""

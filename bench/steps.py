@@ -13,6 +13,7 @@ from bench.children import Child, Tool, memory_mb
 from bench.customers import measure_smpp
 from bench.growth import measure_growth
 from bench.handlers import measure_handlers
+from bench.incoming import measure_incoming
 from bench.installation import Figures, Installation, Traffic, find_losses
 from bench.mailings import measure_mailing
 from bench.plan import Plan, Runs
@@ -143,10 +144,11 @@ STEPS: dict[str, Callable[[Plan], Runs]] = {
     "mailing": measure_mailing,
     "handlers": measure_handlers,
     "backlog": measure_backlog,
+    "incoming": measure_incoming,
     "growth": measure_growth,
     "tools": measure_tools,
 }
-LONG = ("soap", "smpp", "handlers", "backlog", "growth", "tools")  # only when they are asked for
+LONG = ("soap", "smpp", "handlers", "backlog", "incoming", "growth", "tools")  # only when they are asked for
 TITLES = {
     "start": "Start and idle",
     "singles": "One text a request",
@@ -157,6 +159,7 @@ TITLES = {
     "mailing": "One request with many numbers",
     "handlers": "Handlers of many accounts, half of them ill",
     "backlog": "Callbacks that wait",
+    "incoming": "Texts from subscribers, two links with a window of 100",
     "growth": "A store that has grown, 32 connections",
     "tools": "The tools alone, SMPP window 100",
     "reading": "Reading back",
