@@ -42,12 +42,19 @@ class Letter:
         self.sent = 0
 
 
+def pause_after(tries: int, first_s: float = FIRST_PAUSE_S) -> float:
+    """Seconds before the next try after so many."""
+    return min(first_s * float(2 ** min(tries - 1, 10)), LONGEST_PAUSE_S)
+
+
 class Outbox:
     """What one customer is to be told. Belongs to the event loop."""
 
     def __init__(self, account_id: int, deliveries: Deliveries, spawn: Spawn, clock_ms: Callable[[], int]) -> None:
         self.account_id = account_id
         self.sessions: list[Session] = []
+        self.most = MOST
+        self.first_pause_s = FIRST_PAUSE_S
         self._deliveries = deliveries
         self._spawn = spawn
         self._clock_ms = clock_ms
@@ -97,7 +104,7 @@ class Outbox:
         """News that has just been committed."""
         if not self.sessions:
             return
-        if self._behind or len(self._held) >= MOST:
+        if self._behind or len(self._held) >= self.most:
             self._behind = self._again = True
         else:
             self._put(delivery)
@@ -133,18 +140,19 @@ class Outbox:
                 pdu = write_receipt(message, delivery.int_id, delivery.status, delivery.err, delivery.at_ms)
                 self._send(session, Letter(delivery, [pdu]))
             session = self._choose()
-        if self._behind and self.sessions and not self._reading and len(self._held) < MOST // 2:
+        if self._behind and self.sessions and not self._reading and len(self._held) <= self.most // 2:
             self._reading = True
             self._spawn(self._read())
 
     def _choose(self) -> Session | None:
-        """The next session that has room, in turn."""
-        count = len(self.sessions)
+        """The next session that has room, in turn; the turn passes on with what is sent."""
+        sessions = self.sessions
+        count = len(sessions)
         for step in range(count):
             place = (self._turn + step) % count
-            if self.sessions[place].room > 0:
-                self._turn = (place + 1) % count
-                return self.sessions[place]
+            if sessions[place].room > 0:
+                self._turn = place
+                return sessions[place]
         return None
 
     # -- one piece of news ---------------------------------------------------------
@@ -188,7 +196,9 @@ class Outbox:
             log.error("delivery_unfit", extra={"event": letter.delivery.id, "error": error.reason})
             self._finish(letter.delivery, f"not told: {error.reason}")
             return
-        if not sent:
+        if sent:
+            self._turn += 1
+        else:
             self._ready.appendleft(letter)
 
     def _answered(self, answer: Pdu | None, letter: Letter) -> None:
@@ -213,7 +223,7 @@ class Outbox:
     def _later(self, letter: Letter) -> None:
         """The customer, or the store, cannot take it now."""
         letter.delivery.tries += 1
-        pause_s = min(FIRST_PAUSE_S * 2 ** min(letter.delivery.tries - 1, 10), LONGEST_PAUSE_S)
+        pause_s = pause_after(letter.delivery.tries, self.first_pause_s)
         asyncio.get_running_loop().call_later(pause_s, self._go_on, letter)
 
     def _go_on(self, letter: Letter) -> None:
@@ -243,14 +253,14 @@ class Outbox:
             self._gone.clear()
             self._again = False
             # What memory holds stands in the table, too, before what is new.
-            limit = len(self._held) + len(self._recording) + MOST
+            limit = len(self._held) + len(self._recording) + self.most
             rows = await self._deliveries.read(self.account_id, 0, limit)
             taken = 0
             for delivery in rows:
                 known = delivery.id in self._held or delivery.id in self._recording or delivery.id in self._gone
                 if known or not self.sessions:
                     continue
-                if len(self._held) >= MOST:
+                if len(self._held) >= self.most:
                     self._again = True
                     break
                 self._put(delivery)
