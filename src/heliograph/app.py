@@ -38,6 +38,7 @@ from heliograph.gateways.http import HttpDoor
 from heliograph.gateways.http import Limits as HttpLimits
 from heliograph.gateways.oms import OmsService
 from heliograph.gateways.oms_documents import About
+from heliograph.gateways.postroom import Postroom
 from heliograph.gateways.sip import SipDoor
 from heliograph.gateways.sip_answers import Call
 from heliograph.gateways.sip_settings import read_settings as read_sip
@@ -45,6 +46,7 @@ from heliograph.gateways.smpp import Limits as SmppLimits
 from heliograph.gateways.smpp import SmppDoor
 from heliograph.gateways.smpp_orders import Orders
 from heliograph.gateways.smpp_submits import Submits
+from heliograph.gateways.smtp import ANY, SmtpDoor, SmtpLimits
 from heliograph.gateways.soap import SoapService
 from heliograph.gateways.tls import Certificate
 from heliograph.services.attempts import Attempts
@@ -187,6 +189,8 @@ class Heliograph:
         }
         self.door = self._door(self.serve)
         self._make_smpp(config)
+        self.postroom = Postroom(self.desk, self.credentials, self.guard, self.submitting, clock_ms)
+        self.smtp: SmtpDoor | None = None
         db.watch_outage(self.desk.batch.give_back)
         self._watch()
         self.live: Callable[[Request, Reply], None] | None = None
@@ -383,8 +387,48 @@ class Heliograph:
                 await self.sip.start()
             except OSError as error:
                 raise ConfigError(f"sip: cannot listen: {error.strerror}; see sip.listen_udp, sip.listen_tcp") from None
-        if self.config.smtp.listen:
-            log.warning("door_opens_in_a_later_version", extra={"door": "smtp", "listen": self.config.smtp.listen})
+        await self._listen_smtp(free)
+
+    async def _listen_smtp(self, free: bool) -> None:
+        """The mail doors; the demo has one, which takes letters to any domain."""
+        said, http = self.config.smtp, self.config.http
+        where = said.listen or (demo.SMTP_LISTEN if free else "")
+        if not where and not said.tls_listen:
+            return
+        if not said.domains:
+            raise ConfigError("smtp.domains: say whose letters are taken, such as sms.example.ru, or * for any")
+        cert, key = said.tls_cert or http.tls_cert, said.tls_key or http.tls_key
+        certificate = _certificate(cert, key) if cert and key else None
+        self.smtp = SmtpDoor(
+            self.postroom,
+            self.guard,
+            clock_ms,
+            domains=said.domains,
+            relays=[ipaddress.ip_network(text, strict=False) for text in said.relays],
+            limits=SmtpLimits(
+                said.letter_kb * 1024,
+                said.letters_per_minute,
+                said.timeout_s,
+                make_room(said.connections),
+                said.connections_per_client,
+            ),
+        )
+        if said.tls_listen:
+            try:
+                self.addresses["smtps"] = await self.smtp.start(
+                    *split_listen(said.tls_listen), certificate, implicit=True
+                )
+            except OSError as error:
+                raise ConfigError(f"smtp.tls_listen: cannot listen on {said.tls_listen}: {error.strerror}") from None
+        if not where:
+            return
+        host, port = split_listen(where)
+        try:
+            self.addresses["smtp"] = await self.smtp.start(host or "0.0.0.0", port, certificate)  # noqa: S104 - asked for by ":25"
+        except OSError as error:
+            if not free:
+                raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another with --smtp") from None
+            self.addresses["smtp"] = await self.smtp.start(host, 0, certificate)
 
     async def _listen_smpp(self, free: bool) -> None:
         """The SMPP doors; the demo has one, on another port when its own is taken."""
@@ -422,6 +466,7 @@ class Heliograph:
         loops = [
             asyncio.create_task(self._refresh(), name="refresh"),
             asyncio.create_task(self.retention.run(), name="retention"),
+            asyncio.create_task(self.postroom.run(), name="letters"),
             asyncio.create_task(self.newsfeed.run(), name="newsfeed"),
             asyncio.create_task(self.incoming.run(clock_ms), name="incoming"),
             asyncio.create_task(self.errands.run(), name="errands"),
@@ -435,9 +480,9 @@ class Heliograph:
         waiting = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait([*loops, waiting], return_when=asyncio.FIRST_COMPLETED)
         failures = [task.exception() for task in done if task is not waiting]
-        for reading in loops[:7]:
+        for reading in loops[:8]:
             reading.cancel()  # a look at the store while it closes would only fail
-        await asyncio.wait(loops[:7])
+        await asyncio.wait(loops[:8])
         await self.errands.stop()
         await self.close()
         for task in [*loops, waiting]:
@@ -454,7 +499,7 @@ class Heliograph:
             self._surveying.cancel()
             await asyncio.gather(self._surveying, return_exceptions=True)
         self.newsfeed.release()
-        lines = [self.sip.stop(GRACE_S)] if self.sip is not None else []
+        lines = [door.stop(GRACE_S) for door in (self.sip, self.smtp) if door is not None]
         await asyncio.gather(self.door.stop(GRACE_S), self.smpp.stop(GRACE_S), *lines)
         self.pictures.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -592,7 +637,8 @@ def serve(options: Options) -> None:
         config = settle(options)
         if options.demo:
             said = msgspec.structs.replace(config.callbacks, allow_private=(*config.callbacks.allow_private, *LOOPBACK))
-            config = msgspec.structs.replace(config, callbacks=said)
+            smtp = msgspec.structs.replace(config.smtp, domains=config.smtp.domains or (ANY,))
+            config = msgspec.structs.replace(config, callbacks=said, smtp=smtp)
         if scratch is not None:
             options = msgspec.structs.replace(options, data=None)
         logs.set_up(config.log.level, config.log.json)

@@ -75,7 +75,9 @@ class Smpp(Section, frozen=True):
     """The SMPP door for customers (docs/smpp.md)."""
 
     listen: Annotated[str, Meta(description="host:port of the SMPP door; empty closes it. 2775 is usual")] = ""
-    tls_listen: Annotated[str, Meta(description="host:port of the same with TLS from the first byte; empty closes it")] = ""
+    tls_listen: Annotated[
+        str, Meta(description="host:port of the same with TLS from the first byte; empty closes it")
+    ] = ""
     tls_cert: Annotated[str, Meta(description="File with the certificate chain; empty: that of [http]")] = ""
     tls_key: Annotated[str, Meta(description="File with its private key; empty: that of [http]")] = ""
     init_s: Annotated[float, Meta(gt=0, description="Seconds from the connection to the bind")] = 10.0
@@ -83,7 +85,8 @@ class Smpp(Section, frozen=True):
         float, Meta(gt=0, description="Seconds without a PDU that end a session; at half of them it is asked for life")
     ] = 120.0
     answer_s: Annotated[
-        float, Meta(gt=0, description="Seconds a client may take to acknowledge a receipt or text, which is then repeated")
+        float,
+        Meta(gt=0, description="Seconds a client may take to acknowledge a receipt or text, which is then repeated"),
     ] = 30.0
     window: Annotated[
         int, Meta(ge=1, description="Requests of one session without an answer before nothing more is read from it")
@@ -102,9 +105,33 @@ class Smpp(Section, frozen=True):
 
 
 class Smtp(Section, frozen=True):
-    """The mail door, which a later version opens."""
+    """The mail door: letters that become texts (docs/smtp.md)."""
 
-    listen: Annotated[str, Meta(description="host:port; this door opens in a later version")] = ""
+    listen: Annotated[str, Meta(description="host:port of the mail door; empty closes it. 25 is usual")] = ""
+    tls_listen: Annotated[
+        str, Meta(description="host:port of the same with TLS from the first byte; empty closes it. 465 is usual")
+    ] = ""
+    tls_cert: Annotated[
+        str, Meta(description="File with the certificate chain, for STARTTLS too; empty: that of [http]")
+    ] = ""
+    tls_key: Annotated[str, Meta(description="File with its private key; empty: that of [http]")] = ""
+    domains: Annotated[
+        tuple[str, ...], Meta(description="Domains whose letters are taken, such as sms.example.ru; * is any")
+    ] = ()
+    relays: Annotated[
+        tuple[str, ...],
+        Meta(description="Addresses or networks of mail servers that bring letters of many: never banned nor slowed"),
+    ] = ()
+    letter_kb: Annotated[int, Meta(ge=1, le=10_240, description="Largest letter, in KiB")] = 100
+    letters_per_minute: Annotated[
+        int, Meta(ge=1, description="Letters a minute of one address (IPv6: of one /64); more are put off")
+    ] = 600
+    timeout_s: Annotated[
+        float,
+        Meta(gt=0, description="Seconds for a client's next command, for a whole letter, and to shake hands (TLS)"),
+    ] = 60.0
+    connections: Annotated[int, Meta(ge=1, description="Connections at once; more are turned away")] = 1000
+    connections_per_client: Annotated[int, Meta(ge=1, description="Those of one address (IPv6: of one /64)")] = 50
 
 
 class Sip(Section, frozen=True):
@@ -251,7 +278,9 @@ class Inbound(Section, frozen=True):
 
     wait_s: Annotated[
         int,
-        Meta(ge=1, le=86_400, description="Seconds that a long text waits for missing parts; then it goes without them"),
+        Meta(
+            ge=1, le=86_400, description="Seconds that a long text waits for missing parts; then it goes without them"
+        ),
     ] = 600
     stop_words: Annotated[
         tuple[str, ...], Meta(description="Words by which subscribers want no more texts of an account")
@@ -551,6 +580,7 @@ def _check(config: Config) -> None:
         ("http", "trusted_proxies"),
         ("callbacks", "allow_private"),
         ("metrics", "allow"),
+        ("smtp", "relays"),
         ("sip", "peers"),
         ("sip", "trusted"),
     ):
@@ -568,10 +598,19 @@ def _check(config: Config) -> None:
         raise ConfigError("smpp: tls_cert and tls_key belong together")
     if config.smpp.tls_listen and not (config.smpp.tls_cert or config.http.tls_cert):
         raise ConfigError("smpp: a TLS door needs tls_cert and tls_key, here or in [http]")
+    _check_smtp(config)
     if bool(config.http.tls_cert) != bool(config.http.tls_key):
         raise ConfigError("http: tls_cert and tls_key belong together")
     if config.http.https_listen and not config.http.tls_cert:
         raise ConfigError("http: a TLS door needs tls_cert and tls_key")
+
+
+def _check_smtp(config: Config) -> None:
+    smtp = config.smtp
+    if bool(smtp.tls_cert) != bool(smtp.tls_key):
+        raise ConfigError("smtp: tls_cert and tls_key belong together")
+    if smtp.tls_listen and not (smtp.tls_cert or config.http.tls_cert):
+        raise ConfigError("smtp: a TLS door needs tls_cert and tls_key, here or in [http]")
 
 
 def _check_sip(sip: Sip) -> None:

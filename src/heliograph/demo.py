@@ -26,6 +26,7 @@ SYSTEM_ID = "demo"
 SYSTEM_PASSWORD = "demo"  # noqa: S105 - the carrier is a simulator on this machine
 SENDER = "DEMO"
 SMPP_LISTEN = "127.0.0.1:2775"
+SMTP_LISTEN = "127.0.0.1:2525"
 PRICE = Prices(sms=16_000, ping=8_000, hlr=4_000, mass=15_000, mms=60_000, call=12_000)
 
 
@@ -119,9 +120,23 @@ def open_page(heliograph: "Heliograph", carrier: Carrier, clock_ms: Callable[[],
         f"  data                 {config.data}" + ("" if kept else "    (removed at the end; keep it with --data DIR)"),
         "  send a text:",
         f"    {curl}",
+        *_tell_mail(heliograph),
         "  send one back:",
         f"    ./dev run simulate inbound --control {where} --from 79161234567 --to 7000 'Hi there'",
         "Ctrl-C stops it.",
     ]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def _tell_mail(heliograph: "Heliograph") -> list[str]:
+    """How a text is sent by mail, where the door for it is open."""
+    if "smtp" not in heliograph.addresses:
+        return []
+    host, port = heliograph.addresses["smtp"]
+    said = heliograph.config.demo
+    letter = f"printf '\\n{said.login}:{said.password}::0:0,0,:79161234567:Hello by mail'"
+    return [
+        "  or by mail:",
+        f"    {letter} | curl --crlf -T - --mail-from me@localhost --mail-rcpt send@localhost smtp://{host}:{port}",
+    ]

@@ -9,7 +9,7 @@ from heliograph.config import ConfigError, Options
 @click.option("--demo", is_flag=True, help="Make a demo account and a simulated carrier: nothing else is needed.")
 @click.option("--http", metavar="HOST:PORT", help="Where the HTTP door listens.")
 @click.option("--smpp", metavar="HOST:PORT", help="Where the SMPP door for customers listens.")
-@click.option("--smtp", metavar="HOST:PORT", help="Where the mail door will listen (in a later version).")
+@click.option("--smtp", metavar="HOST:PORT", help="Where the mail door listens: letters that become texts.")
 @click.option("--data", metavar="FOLDER", help="The data folder (default: data).")
 @click.option("--database", metavar="URL", help="postgresql://… or sqlite:///file instead of the data folder's.")
 @click.option("--config", metavar="FILE", help="The configuration (default: heliograph.toml).")

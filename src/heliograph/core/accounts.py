@@ -91,6 +91,29 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     ] = 3
     forward_phones: Annotated[tuple[str, ...], Meta(description="Numbers that get every incoming text")] = ()
     forward_mails: Annotated[tuple[str, ...], Meta(description="E-mail addresses that get every incoming text")] = ()
+    mail_to_sms: Annotated[
+        bool, Meta(description="Letters to login@ a domain of this server go on as texts (docs/smtp.md)")
+    ] = False
+    mail_phones: Annotated[tuple[str, ...], Meta(description="Numbers that get such letters")] = ()
+    mail_phones_in_body: Annotated[
+        bool, Meta(description="The first line of a letter may name the numbers instead")
+    ] = False
+    mail_phones_in_address: Annotated[
+        bool, Meta(description="Its address may name the numbers instead: 79161234567.login@")
+    ] = False
+    mail_from: Annotated[
+        tuple[str, ...], Meta(description="Addresses and @domains whose letters go on; none: all. Easy to forge")
+    ] = ()
+    mail_hours: Annotated[str, Meta(description="Hours when letters go on: 9-21; outside they wait")] = ""
+    mail_length: Annotated[int, Meta(ge=0, le=1000, description="Letters are cut to these characters; 0: 1000")] = 160
+    mail_drop_subject: Annotated[bool, Meta(description="Leave the subject of letters out")] = False
+    mail_drop_text: Annotated[bool, Meta(description="Leave the text of letters out")] = False
+    mail_drop_from: Annotated[bool, Meta(description="Leave the address they come from out")] = False
+    mail_translit: Annotated[bool, Meta(description="Transliterate letters")] = False
+    command_phones: Annotated[
+        tuple[str, ...],
+        Meta(description="Numbers from which commands are taken by text: BAL, SEND, … (docs/sms-commands.md)"),
+    ] = ()
     valid_minutes: Annotated[int, Meta(ge=0, description="Longest time to try to deliver, in minutes")] = 0
     keep_days: Annotated[
         int,

@@ -379,8 +379,8 @@ def _check_setting(name: str, settings: Settings) -> None:
     value = getattr(settings, name)
     if name == "tz":
         _check_zone(value)
-    elif name == "hours" and value and not HOURS.fullmatch(value):
-        raise ValueError(f"hours={value!r}: hours are written like 9-21")
+    elif name in ("hours", "mail_hours") and value and not HOURS.fullmatch(value):
+        raise ValueError(f"{name}={value!r}: hours are written like 9-21")
     elif name == "prefixes" and value and not PREFIXES.fullmatch(value):
         raise ValueError(f"prefixes={value!r}: digits with commas between, a minus excludes: 7,-77")
     elif name in ("addresses", "smpp_addresses"):

@@ -24,6 +24,7 @@ ORDER = (
     "numbers.turn",
     "numbers.prolong",
     "staged.begin",
+    "letters.add",
     "messages.accept",
     "queue.add",
     "ledger.add",

@@ -194,7 +194,7 @@ class _Request:
 
     async def _activate(self) -> None:
         """One short transaction: the charge of the whole, and the row that hid it gone."""
-        rows: list[tuple[str, Row]] = [("staged.end", (self.first_id,)), *self._news]
+        rows: list[tuple[str, Row]] = [("staged.end", (self.first_id,)), *self._submission.also, *self._news]
         # Counted by ids, so that the charge of any of its messages can be found (sql/traces.sql).
         count = len(self._recipients)
         texts = 0 if self._test else self._tally.texts
