@@ -1,5 +1,6 @@
 """The SOAP service: what each method answers, in golden envelopes, and what bad envelopes get (spec protocols 6, clients 2.5)."""
 
+import asyncio
 import gc
 from pathlib import Path
 from typing import Any
@@ -369,6 +370,22 @@ def test_large_envelope_is_parsed_in_turns_of_the_loop(house: House) -> None:
     assert len(house.submitting.asked[0].recipients) == 20_000
     filler = "x" * (MAX_BODY - 1000)
     assert result(house, "balance", f"{LOGIN}<filler>{filler}</filler>")["error"] == "0"
+
+
+def test_others_are_served_while_a_large_envelope_is_read(house: House) -> None:
+    """A megabyte must not hold up a code."""
+
+    async def story() -> None:
+        service, order = SoapService(house.api), list[str]()
+        large = wrap(f"<balance>{LOGIN}<filler>{'x' * 1_000_000}</filler></balance>")
+        for name, body in (("large", large), ("small", wrap(f"<balance>{LOGIN}</balance>"))):
+            request = Request("POST", PATH, body=body, received_ns=NOW_MS * 1_000_000)
+            service(request, lambda answer, name=name: order.append(name))  # type: ignore[misc]
+        assert order == ["small"]
+        while len(order) < 2:
+            await asyncio.sleep(0)
+
+    asyncio.run(story())
 
 
 def test_requests_leave_nothing_for_the_collector(house: House) -> None:
