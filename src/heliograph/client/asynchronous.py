@@ -103,10 +103,14 @@ class AsyncClient:
         all: int = 0,
         *,
         patience_s: float = 300.0,
+        pause_s: float = 1.0,
         on_status: Callable[[Status], object] | None = None,
     ) -> Status:
-        """Ask until the status is final or unknown, five times a minute at most; the last one when patience ends."""
-        pace, ends_s, delays = status_pace(), time.monotonic() + patience_s, poll_delays()
+        """Ask until the status is final or unknown; the last one when patience ends.
+
+        ``pause_s`` is the first pause; each is twice the one before up to 15 s, and there are five questions a minute at most.
+        """
+        pace, ends_s, delays = status_pace(), time.monotonic() + patience_s, poll_delays(pause_s)
         pace.reserve(time.monotonic())
         while True:
             status = None
@@ -240,7 +244,7 @@ class AsyncClient:
     async def wait_export(self, id: int, *, patience_s: float = 3600.0) -> Progress:
         """Ask until an export has ended or patience has."""
         ends_s = time.monotonic() + patience_s
-        for delay_s in poll_delays(5.0):
+        for delay_s in poll_delays(1.0, 5.0):
             progress = await self.export_progress(id)
             if progress.final or time.monotonic() + delay_s > ends_s:
                 break

@@ -20,9 +20,9 @@ class Pace:
         return at_s - now_s
 
 
-def poll_delays(most_s: float = 15.0) -> Iterator[float]:
+def poll_delays(first_s: float = 1.0, most_s: float = 15.0) -> Iterator[float]:
     """Seconds between questions about the same message: quick ones first, rarer later."""
-    delay_s = 1.0
+    delay_s = first_s
     while True:
         yield delay_s
         delay_s = min(delay_s * 2, most_s)

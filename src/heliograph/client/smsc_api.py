@@ -44,6 +44,7 @@ class SMSC:
         charset: str = "utf-8",
         timeout_s: float = 30.0,
         attempts: int = 5,
+        pause_s: float = 0.5,
         smtp_host: str = "",
         smtp_port: int = 25,
         mail_from: str = "",
@@ -54,7 +55,7 @@ class SMSC:
             base_url, hosts = (base_url, hosts) if base_url else (known.url.partition(",")[0], known.urls[1:])
             if not (key or login):
                 login, password, key = known.login, known.password, known.key
-        self._access = open_access(base_url, hosts, login, password, key, charset, attempts, 0.5)
+        self._access = open_access(base_url, hosts, login, password, key, charset, attempts, pause_s)
         self._connections = Connections(timeout_s, None)
         self._charset = charset
         self._mail = (smtp_host, smtp_port, mail_from, mail_to)
@@ -146,3 +147,5 @@ class SMSC:
             return try_hosts(self._access, call, ask, "1")
         except ApiError:
             return ""
+        finally:
+            self._connections.close()  # programs that were written for the original never close anything

@@ -145,7 +145,9 @@ class StreamPool:
             if time.monotonic() - since_s < IDLE_S and not reader.at_eof() and not writer.is_closing():
                 return reader, writer
             await _end(writer)
-        context = self._context or ssl.create_default_context() if host.tls else None
+        if host.tls and self._context is None:
+            self._context = ssl.create_default_context()
+        context = self._context if host.tls else None
         try:
             async with asyncio.timeout(min(self._timeout_s, CONNECT_S)):
                 return await asyncio.open_connection(host.name, host.port, ssl=context, limit=HEAD_MOST)
