@@ -28,7 +28,8 @@ class Server:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 server.forms.append({name: values[0] for name, values in parse_qs(body).items()})
-                answer = json.dumps(server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]).encode()
+                said = server.answers.pop(0) if len(server.answers) > 1 else server.answers[0]
+                answer = json.dumps(said).encode() if said else b""
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
@@ -159,3 +160,13 @@ def test_statuses_of_many_are_asked_as_a_list(server: Server, monkeypatch: pytes
     result = call("7916,7917", "x", "--wait", "--json", env=server.environment)
     assert [row["status"] for row in json.loads(result.stdout)["statuses"]] == [1, 20] and result.exit_code == 1
     assert [form.get("phone") for form in server.forms] == [None, "7916,7917,", "7917,"]
+
+
+def test_a_text_whose_answer_was_lost_counts_as_sent(server: Server) -> None:
+    """A script that sends again on a failure would send it twice."""
+    server.answers = [{}, {"error": "duplicate request, wait a minute", "error_code": 9}]
+    result = call("7916", "x", "--json", env=server.environment)
+    assert result.exit_code == 0 and json.loads(result.stdout)["taken"] == ["7916"]
+    server.answers = [{}, {"error": "duplicate request, wait a minute", "error_code": 9}]
+    result = call("7916", "y", "--wait", env=server.environment)
+    assert result.exit_code == 1 and "was taken" in result.stdout

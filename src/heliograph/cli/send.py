@@ -111,8 +111,9 @@ class _Job:
 
     def send(self, wait: bool, patience_s: float) -> None:
         """Send in portions; a portion that is refused does not stop the others."""
-        from heliograph.client.errors import LOGIN, MONEY, ApiError
+        from heliograph.client.errors import LOGIN, MONEY, AlreadyTaken, ApiError
 
+        taken: list[str] = []
         sent: list[tuple[list[str], Sent]] = []
         refused: list[tuple[list[str], ApiError]] = []
         with show_progress("Sending", quiet=self.as_json or len(self.phones) <= PORTION) as show:
@@ -120,6 +121,8 @@ class _Job:
                 part = self.phones[first : first + PORTION]
                 try:
                     sent.append((part, self.client.send(part, self.text, cost=3, **self.options)))
+                except AlreadyTaken:
+                    taken += part
                 except ApiError as error:
                     if len(self.phones) <= PORTION:
                         raise
@@ -128,9 +131,9 @@ class _Job:
                         refused += self._skip(first + PORTION, error)
                         break
                 show(first + len(part), len(self.phones))
-        statuses = self._wait(sent, patience_s) if wait else []
-        self._tell(sent, refused, statuses)
-        if refused or any(not status.delivered for _, status in statuses):
+        statuses = self._wait(sent, patience_s) if wait and sent else []
+        self._tell(sent, taken, refused, statuses)
+        if refused or (wait and taken) or any(not status.delivered for _, status in statuses):
             click.get_current_context().exit(1)
 
     def _skip(self, first: int, error: "Exception") -> list[Any]:
@@ -173,12 +176,17 @@ class _Job:
                     return [(pair, known[pair]) for pair in pairs]
 
     def _tell(
-        self, sent: "list[tuple[list[str], Sent]]", refused: list[Any], statuses: "list[tuple[Pair, Status]]"
+        self,
+        sent: "list[tuple[list[str], Sent]]",
+        taken: list[str],
+        refused: list[Any],
+        statuses: "list[tuple[Pair, Status]]",
     ) -> None:
         if self.as_json:
             tell_json(
                 {
                     "sent": [_plain_sent(part, done) for part, done in sent],
+                    "taken": taken,
                     "refused": [
                         {"numbers": len(part), "error_code": error.code, "error": error.text} for part, error in refused
                     ],
@@ -189,6 +197,8 @@ class _Job:
         for part, done in sent:
             numbers = part[0] if len(part) == 1 else f"{len(part)} numbers"
             tell(f"Sent to {numbers}: id {done.id}, {done.cnt} SMS, cost {done.cost}, balance {done.balance}.")
+        if taken:
+            tell(f"Sent to {len(taken)} number(s) without an id: the answer was lost, but the text was taken.")
         for part, error in refused:
             click.echo(clean(f"Not sent to {len(part)} numbers ({part[0]} …): {error}"), err=True)
         if len(statuses) == 1:

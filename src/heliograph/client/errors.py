@@ -44,6 +44,9 @@ class AlreadyTaken(ApiError):  # noqa: N818
     ``code`` is 9, ``id`` the one that you gave it; one that the service made is not known (``history`` tells it).
     """
 
+    def __str__(self) -> str:
+        return "the answer was lost, but the text was taken: its repeat was refused as a duplicate"
+
 
 def _again(text: str, sent: bool) -> NoAnswer:
     return NoAnswer(text, sent=sent)
