@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,29 @@ def test_module_of_the_service_works_here(tmp_path: Path) -> None:
         assert smsc.get_status(looked_up[0], AT_ONCE, 1)[14] == "HLR"
 
     asyncio.run(beside(tmp_path, talk))
+
+
+def test_module_of_the_service_sends_by_mail(tmp_path: Path) -> None:
+    """Its letter is understood by the mail door: Cyrillic, a colon in the text, an id of one's own."""
+
+    async def story() -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        door = {"HELIOGRAPH_SMTP_LISTEN": f"127.0.0.1:{port}"}
+        async with Program(tmp_path, "--demo", environment=door) as program:
+            url = f"http://{program.host}:{program.port}/"
+
+            def talk() -> list[str]:
+                mail = {"smtp_host": "127.0.0.1", "smtp_port": port, "mail_to": "send@sms.example"}
+                smsc = SMSC("demo", "demo", url, mail_from="shop@shop.example", **mail)
+                smsc.send_sms_mail(AT_ONCE, f"Код: {CYRILLIC}", id=77, sender="DEMO")
+                return smsc.get_status(77, AT_ONCE, 1)
+
+            status = await asyncio.to_thread(talk)
+            assert status[8] == f"Код: {CYRILLIC}" and status[6] == "DEMO"
+
+    asyncio.run(story())
 
 
 def test_send_command_sends_and_waits(tmp_path: Path) -> None:
