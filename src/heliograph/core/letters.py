@@ -54,11 +54,9 @@ def read_letter(raw: bytes) -> Letter:
     """
     try:
         message = message_from_bytes(raw)
-        found = _find_text(message)
+        found = (*decode_text(raw, ""), False) if _is_bare(raw) else _find_text(message)
     except (RecursionError, ValueError, LookupError, AssertionError, TypeError, AttributeError, HeaderParseError):
         raise Refused(Reason.BAD_PARAMETERS, "the letter cannot be read") from None
-    if found is None and b"\r\n\r\n" not in raw and raw.strip():
-        found = (*decode_text(raw, ""), False)  # an order without any header, which reads like one
     if found is None:
         raise Refused(Reason.BAD_PARAMETERS, "the letter holds no text")
     text, charset, html = found
@@ -127,6 +125,11 @@ def _find_text(message: Message) -> tuple[str, str, bool] | None:
         if page is None:
             page = text, charset
     return None if page is None else (html_to_text(page[0]), page[1], True)
+
+
+def _is_bare(raw: bytes) -> bool:
+    """Whether a letter is an order without any header; its first line reads like one."""
+    return b"\r\n\r\n" not in raw and raw.partition(b"\n")[0].count(b":") >= 5
 
 
 def _header(message: Message, name: str) -> str:

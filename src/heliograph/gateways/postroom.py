@@ -158,6 +158,7 @@ class Postroom:
         digest = blake2b(said, digest_size=16).hexdigest()
         running = self._under_way.get(digest)
         if running is not None:
+            self.repeated += 1
             return await asyncio.shield(running)
         running = self._under_way[digest] = asyncio.get_running_loop().create_future()
         done = False

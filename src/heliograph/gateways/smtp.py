@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
-from aiosmtpd.smtp import SMTP, Envelope, Session, TLSSetupException
+from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from heliograph.core.letters import split_address
 from heliograph.core.mail_forwards import SEND
@@ -272,6 +272,8 @@ class Conversation(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         """It has gone."""
+        if self.over.is_set():
+            return
         self.over.set()
         if self.session is None:
             return
@@ -396,7 +398,12 @@ class Conversation(SMTP):
                 ssl_handshake_timeout=self.door.limits.timeout_s,
             )
         except OSError as error:
-            raise TLSSetupException from error
+            log.debug("tls_handshake_failed", extra={"kind": type(error).__name__})
+            secured = None
+        if secured is None or secured.is_closing():
+            plain.abort()
+            self.connection_lost(None)
+            raise asyncio.CancelledError  # as the library ends what a client has left
         reader: Any = self._reader
         writer: Any = self._writer
         reader._buffer.clear()
