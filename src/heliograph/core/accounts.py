@@ -63,6 +63,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     smpp_incoming: Annotated[
         bool, Meta(description="Incoming texts go to the SMPP sessions instead of the callback address")
     ] = False
+    smpp_fields: Annotated[
+        bool,
+        Meta(description="SMPP receipts have the fields 0x2000 to 0x2002 (cost, flag, parts); some clients stumble"),
+    ] = True
     smpp_sessions: Annotated[int, Meta(ge=1, le=1000, description="SMPP sessions at once")] = 10
     smpp_window: Annotated[
         int,

@@ -72,6 +72,7 @@ class Customers:
         if customer is None:
             outbox = Outbox(account.id, self._deliveries, self._spawn, self._clock_ms)
             customer = self._known[account.id] = Customer(account.id, outbox)
+        customer.outbox.bare = not account.settings.smpp_fields
         return customer
 
     def forget(self, customer: Customer) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from heliograph.gateways.smpp_receipts import (
+    drop_own_fields,
     write_incoming,
     write_part_receipts,
     write_piece_receipt,
@@ -54,6 +55,7 @@ class Outbox:
         self.account_id = account_id
         self.sessions: list[Session] = []
         self.most = MOST
+        self.bare = False  # receipts without the fields beyond the standard
         self.first_pause_s = FIRST_PAUSE_S
         self._deliveries = deliveries
         self._spawn = spawn
@@ -190,6 +192,8 @@ class Outbox:
         if not letter.pdus:  # the store was away when it was to be read
             self._spawn(self._fetch(letter.delivery, session))
             return
+        if self.bare:
+            drop_own_fields(letter.pdus[letter.sent])
         try:
             sent = session.request(letter.pdus[letter.sent], self._answered, letter)
         except PduError as error:

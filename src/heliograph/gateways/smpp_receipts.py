@@ -140,6 +140,12 @@ def write_incoming(incoming: Incoming, latin1: bool) -> Pdu:
     )
 
 
+def drop_own_fields(pdu: Pdu) -> None:
+    """Leave only what the standard knows, for clients that refuse the rest."""
+    for tag in (TAG_COST, TAG_FLAG, TAG_PARTS):
+        pdu.tlvs.pop(tag, None)
+
+
 def read_address(address: str) -> tuple[int, int, str]:
     """Type of number, numbering plan and address as SMPP has them."""
     digits = address.removeprefix("+")
