@@ -1,6 +1,7 @@
 """Sends a text, waits for its status and prints the balance, with heliograph.client (docs/client.md).
 
-    python send.py [NUMBER]
+    python send.py [NUMBER]                                    where the package is installed
+    .venv/bin/python docs/examples/send.py [NUMBER]            in a checkout, once ./dev serve --demo has run
 
 HELIOGRAPH_CLIENT_URL, _LOGIN and _PASSWORD say where and as whom; without them it is the demo, ./dev serve --demo.
 """
