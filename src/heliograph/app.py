@@ -276,6 +276,8 @@ class Heliograph:
             self.retention,
             self.numbers,
             self.waits,
+            self.incoming,
+            self.errands,
             self.sip,
         )
         self.figures = Figures(sources, clock_ms())

@@ -404,6 +404,23 @@ def test_injection_that_cannot_be() -> None:
     run(talk)
 
 
+def test_parts_of_a_text_come_as_a_tester_wants_them() -> None:
+    """Out of order, repeated, lost, under a reference of his choice: what carriers do."""
+
+    async def talk(simulator: Simulator, customer: Customer) -> None:
+        await customer.bind(simulator)
+        assert await simulator.inject("79161234567", "7495", "Ы" * 200, order=(3, 1, 3), reference=77) == 3
+        pieces = [texts.read_piece(pdu) for pdu in customer.pdus]
+        assert [piece.part for piece in pieces] == [3, 1, 3]
+        assert all(pdu.short_message[:5] == bytes((5, 0, 3, 77, 3)) for pdu in customer.pdus)
+        with pytest.raises(ValueError, match="3 parts"):
+            await simulator.inject("79161234567", "7495", "Ы" * 200, order=(4,))
+        with pytest.raises(ValueError, match="reference"):
+            await simulator.inject("79161234567", "7495", "hi", reference=256)
+
+    run(talk)
+
+
 def test_control_socket_injects_and_counts() -> None:
     """What `heliograph simulate inbound` uses; errors come back as words."""
 
@@ -414,7 +431,8 @@ def test_control_socket_injects_and_counts() -> None:
             await control.inject(host, port, "79161234567", "7495", "hi")
         await customer.bind(simulator)
         assert await control.inject(host, port, "79161234567", "7495", "Ы" * 100) == 2
-        assert (await control.ask_stats(host, port))["inbound"] == 1
+        assert await control.inject(host, port, "79161234567", "7495", "Ы" * 100, [2]) == 1
+        assert (await control.ask_stats(host, port))["inbound"] == 2
         with pytest.raises(control.ControlError, match="address"):
             await control.inject(host, port, "", "7495", "hi")
         reader, writer = await asyncio.open_connection(host, port)

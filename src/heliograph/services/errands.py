@@ -259,3 +259,9 @@ async def tell_story(db: Database, inbound_id: int) -> list[Line]:
         tries = f", {errand.tries} tries" if errand.tries else ""
         lines.append(Line(errand.due_ms, "to do", f"{errand.kind} to {errand.target}{tries}"))
     return lines
+
+
+async def count_waiting(db: Database) -> tuple[int, int]:
+    """Parts of long texts that wait for others, and errands that are still to be done; up to a million each."""
+    parts, errands = await db.one("fragments.waiting"), await db.one("errands.waiting")
+    return (int(parts[0]) if parts else 0, int(errands[0]) if errands else 0)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -163,16 +164,18 @@ class Incoming:
     async def sweep(self, now_ms: int) -> int:
         """Deliver what has waited long enough for its missing parts, and forget the marks of older texts; how many
         references there were. In portions, so that a flood of open texts holds nobody up."""
-        count = 0
+        count, incomplete = 0, self.incomplete
         while keys := await self.fragments.find_old(now_ms - self.fragments.wait_s * 1000, TOGETHER):
             settled: list[asyncio.Future[bool]] = []
             for key in keys:
                 future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
                 settled.append(future)
-                self._add(_Came(key.carrier_id, None, key, future.set_result, now_ms))
+                self._add(_Came(key.carrier_id, None, key, partial(_resolve, future), now_ms))
             count += len(keys)
             if not all(await asyncio.gather(*settled)):
                 break
+        if self.incomplete > incomplete:
+            log.warning("inbound_incomplete", extra={"texts": self.incomplete - incomplete})
         return count
 
     async def run(self, clock_ms: Callable[[], int]) -> None:
@@ -336,7 +339,6 @@ class Incoming:
         rows.append(("inbound.add", msgspec.structs.astuple(inbound)))
         if whole.missing or whole.late:
             self.incomplete += 1
-            log.warning("inbound_incomplete", extra={"id": inbound.id, "total": whole.total, "late": whole.late})
         if account is not None:
             written = Written(inbound.id, phone, text.ways, whole.text, command)
             reaction = self.reactions.react(account, written, now_ms)
@@ -357,6 +359,12 @@ class Incoming:
             return text.command
         command, rest = find_command(text.whole.text, settings.stop_words, settings.start_words)
         return command if not rest or rest == account.login.casefold() else ""
+
+
+def _resolve(future: asyncio.Future[bool], stored: bool) -> None:
+    """Unless nobody waits any more: the program is ending."""
+    if not future.done():
+        future.set_result(stored)
 
 
 async def find_owners(desk: Desk, phones: set[str], now_ms: int) -> dict[str, tuple[int, int]]:

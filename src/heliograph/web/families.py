@@ -171,6 +171,18 @@ GROUPS: dict[str, tuple[Family, ...]] = {
             "notation",
         ),
     ),
+    "Incoming texts": (
+        _counter("incoming_texts", "Texts of subscribers that were stored, long ones once."),
+        _counter("incoming_parts", "Parts of long ones that were stored."),
+        _gauge("incoming_parts_waiting", "Parts that wait for others, up to a million counted. Growing: a carrier loses parts."),
+        _counter(
+            "incoming_incomplete",
+            "Texts that were delivered without a part, and parts that came too late for theirs. Rising: ask the carrier.",
+        ),
+        _counter("errands_done", "Replies, forwarded texts and letters that went out."),
+        _counter("errands_failed", "Letters that were not taken, each try. Rising: see [mail] and the log."),
+        _gauge("errands_waiting", "Replies, forwarded texts and letters that are still to go."),
+    ),
     "Callbacks": (
         _counter("callbacks_told", "Callbacks that a customer's server took."),
         _counter(

@@ -17,7 +17,9 @@ from heliograph.core.exports import STATE_NAMES
 from heliograph.services.backlogs import Backlog
 from heliograph.services.callbacks import Callbacks
 from heliograph.services.desk import Desk
+from heliograph.services.errands import Errands
 from heliograph.services.guard import Guard
+from heliograph.services.inbound import Incoming
 from heliograph.services.numbers import Numbers
 from heliograph.services.receipts import Receipts
 from heliograph.services.retention import Retention
@@ -93,6 +95,8 @@ class Sources:
         retention: Retention,
         numbers: Numbers,
         waits: Waits,
+        incoming: Incoming,
+        errands: Errands,
         sip: Door | None = None,
     ) -> None:
         self.desk = desk
@@ -106,6 +110,8 @@ class Sources:
         self.retention = retention
         self.numbers = numbers
         self.waits = waits
+        self.incoming = incoming
+        self.errands = errands
         self.sip = sip
 
 
@@ -193,6 +199,11 @@ class Figures(Collector):
         yield "receipts_matched", (), of.receipts.matched
         yield "receipts_kept", (), of.receipts.kept
         yield "receipts_joined", (), of.receipts.joined
+        yield "incoming_texts", (), of.incoming.received
+        yield "incoming_parts", (), of.incoming.parts
+        yield "incoming_incomplete", (), of.incoming.incomplete
+        yield "errands_done", (), of.errands.done
+        yield "errands_failed", (), of.errands.failed
         yield "callbacks_told", (), of.callbacks.told
         yield "callbacks_failed", (), of.callbacks.failed
         yield "callbacks_given_up", (), of.callbacks.given_up
@@ -225,6 +236,9 @@ class Figures(Collector):
         due_ms = backlog.callbacks_due_ms
         yield "callbacks_oldest_seconds", (), 0 if due_ms is None else max(0, backlog.at_ms - due_ms) / 1000
         yield "receipts_waiting", (), backlog.orphans
+        parts, errands = self.sources.survey.incoming
+        yield "incoming_parts_waiting", (), parts
+        yield "errands_waiting", (), errands
         for state, name in STATE_NAMES.items():
             yield "export_tasks", (name,), self.sources.survey.exports.get(int(state), 0)
 

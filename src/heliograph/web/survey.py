@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from heliograph.services import backlogs, exports, ledgers
+from heliograph.services import backlogs, errands, exports, ledgers
 from heliograph.services.backlogs import Backlog
 from heliograph.services.ledgers import Report
 from heliograph.store.database import Database, Step, StoreError
@@ -34,6 +34,7 @@ class Survey:
         self._clock_ms = clock_ms
         self.backlog: Backlog | None = None
         self.exports: dict[int, int] = {}  # tasks by state
+        self.incoming = (0, 0)  # parts of long incoming texts that wait, and errands
         self.report: Report | None = None
         self.checked_ms = 0
         self.written_s = -FRESH_S  # the loop's clock (time.monotonic) at the last commit known
@@ -58,9 +59,10 @@ class Survey:
             await asyncio.sleep(max(pause_s, SHARE * (time.monotonic() - began)))
 
     async def count_tables(self) -> None:
-        """Count the queue, the callbacks, the receipts that match nothing and the exports."""
+        """Count the queue, the callbacks, the receipts that match nothing, the exports and what incoming texts wait for."""
         self.backlog = await backlogs.measure(self._db, self._clock_ms())
         self.exports = await exports.count_states(self._db)
+        self.incoming = await errands.count_waiting(self._db)
 
     async def check_ledger(self) -> None:
         """Compare the ledger with the balances, unless the store has grown too large to do it beside the work."""
