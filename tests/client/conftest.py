@@ -1,6 +1,7 @@
 """A server that answers as it is told, byte for byte, and a client of each kind to ask it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -61,7 +62,7 @@ def say(body: str | bytes, more: str = "") -> bytes:
 
 
 @asynccontextmanager
-async def listening(peer: Peer) -> AsyncIterator[Peer]:
+async def listening(peer: Peer, tls: ssl.SSLContext | None = None) -> AsyncIterator[Peer]:
     """A peer on a free port."""
     tasks: set[asyncio.Task[None]] = set()
 
@@ -74,8 +75,8 @@ async def listening(peer: Peer) -> AsyncIterator[Peer]:
         except asyncio.CancelledError:
             writer.close()
 
-    server = await asyncio.start_server(talk, "127.0.0.1", 0)
-    peer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=tls)
+    peer.url = f"http{'s' if tls else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
     try:
         yield peer
     finally:
