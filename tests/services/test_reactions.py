@@ -99,7 +99,7 @@ def test_stop_refuses_the_next_text_at_once_and_start_allows_it(backend: str, tm
             await work(house)
             assert (await sent(house))[-1] == (PHONE, "No more.")
             names = [name for name, _ in await story(house, inbound)]
-            assert names == ["stop", "confirm", "sent"]
+            assert names == ["stop", "confirm", "message"]
             house = await house.restart()
             assert isinstance(await house.send(PHONE, text="third"), Refusal)
             again = await come(house, "START")
@@ -163,7 +163,7 @@ def test_rules_reply_and_forward_once(backend: str, tmp_path: Path) -> None:
             (letter,) = house.letters.sent
             assert (letter.target, letter.text) == ("boss@example.ru", "Price {phone}")
             names = [name for name, _ in await story(house, inbound)]
-            assert sorted(names) == sorted(["rule", "reply", "forward", "mail", "sent", "sent", "sent"])
+            assert sorted(names) == sorted(["rule", "reply", "forward", "mail", "message", "message", "sent"])
             assert await house.db.all("errands.due", 2**60, 9) == []
 
     asyncio.run(tale())

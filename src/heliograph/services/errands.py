@@ -28,7 +28,8 @@ PAGE = 200
 LETTERS = 4  # at once
 PATIENCE_MS = 24 * 3_600_000  # so long a letter is tried again
 AGAIN_MS = (60_000, 300_000, 900_000, 3_600_000)  # pauses between tries, the last again and again
-AWAY_MS = 1000  # the pause when the store could not take a text
+AWAY_MS = 1000  # the pause when the store could not take a text, doubled up to 17 minutes
+MOST_DOUBLED = 10
 IDLE_S = 60.0
 # What another try could not change; all else waits for the store.
 _FINAL = frozenset(Reason) - {Reason.STORE_FULL, Reason.NOT_POSSIBLE}
@@ -153,7 +154,7 @@ class Errands:
         submission = Submission(
             recipients=(Recipient(errand.target, errand.text),),
             door=Door.WEB,
-            also=tuple(self._rows(errand, "sent", "", now_ms)),
+            also=tuple(self._rows(errand, "message", "", now_ms)),
             confirms=errand.kind == CONFIRM,
         )
 
@@ -164,8 +165,10 @@ class Errands:
                 self._over(errand, over)
             elif answer.reason in _FINAL:
                 self._end(errand, "refused", answer.reason.value, now_ms, over)
+            elif now_ms - errand.id // 1000 >= PATIENCE_MS:
+                self._end(errand, "given up", answer.reason.value, now_ms, over)
             else:
-                self._later(errand, now_ms + AWAY_MS, over)
+                self._later(errand, now_ms + (AWAY_MS << min(errand.tries, MOST_DOUBLED)), over)
 
         self._submitting.accept(account, submission, now_ms, done)
         return over
