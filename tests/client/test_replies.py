@@ -1,12 +1,13 @@
 """Each answer of the API becomes its record, each refusal an ApiError (docs/reference)."""
 
+import inspect
 import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from heliograph.client import ApiError, NoAnswer, Operator, calls
+from heliograph.client import ApiError, AsyncClient, Client, NoAnswer, Operator, calls
 from heliograph.client.calls import Call, SendOptions
 from heliograph.client.replies import encode
 from heliograph.client.smsc_api import SMSC
@@ -186,3 +187,13 @@ def test_module_of_the_service_needs_a_server(monkeypatch: pytest.MonkeyPatch) -
         SMSC()
     with pytest.raises(ValueError, match="smtp_host"):
         SMSC("shop", "secret", "http://127.0.0.1:1").send_sms_mail("7916", "x")
+
+
+def test_both_clients_have_the_same_methods() -> None:
+    """Who knows one knows the other: names, arguments and defaults."""
+    blocking = {name: each for name, each in vars(Client).items() if callable(each) and not name.startswith("_")}
+    awaited = {name: each for name, each in vars(AsyncClient).items() if callable(each) and not name.startswith("_")}
+    assert blocking.keys() == awaited.keys()
+    for name, method in blocking.items():
+        assert inspect.signature(method).parameters == inspect.signature(awaited[name]).parameters, name
+    assert inspect.signature(Client).parameters == inspect.signature(AsyncClient).parameters
