@@ -54,6 +54,7 @@ from heliograph.services.building import Builder
 from heliograph.services.callbacks import Callbacks
 from heliograph.services.captchas import Captchas, make_code
 from heliograph.services.clicks import Clicks
+from heliograph.services.commands import Commands
 from heliograph.services.credentials import Credentials
 from heliograph.services.deliveries import Deliveries
 from heliograph.services.desk import Desk
@@ -135,6 +136,7 @@ class Heliograph:
         self.incoming = Incoming(
             self.desk, self.spawn, config.inbound.wait_s, config.inbound.stop_words, config.inbound.start_words
         )
+        self.incoming.commands = Commands(self.desk, self.credentials, self.submitting, self.spawn, clock_ms)
         self.errands = Errands(self.desk, self.submitting, _relay(config.mail), clock_ms)
         self.callbacks = Callbacks(self.desk, config.callbacks.retry_s, config.callbacks.attempts)
         self.dispatcher = Dispatcher(
@@ -367,8 +369,8 @@ class Heliograph:
         self.desk.batch.watch["staged.end"] = lambda _: self.sender.look()
         log.info("store_opened", extra={"dialect": self.db.dialect, "unsure": unsure, "swept": swept})
 
-    async def listen(self, free: bool) -> None:
-        """Open the doors; with ``free`` a port that is taken is replaced by a free one."""
+    async def listen(self, free: bool, demo: bool = False) -> None:
+        """Open the doors; with ``free`` a port that is taken is replaced by a free one. A ``demo`` has a door for SMPP."""
         said = self.config.http
         if said.listen:
             self.addresses["http"] = await self._listen(said.listen, None, free)
@@ -377,7 +379,7 @@ class Heliograph:
                 raise ConfigError("http.https_listen needs http.tls_cert and http.tls_key")
             certificate = _certificate(said.tls_cert, said.tls_key)
             self.addresses["https"] = await self._listen(said.https_listen, certificate, free)
-        await self._listen_smpp(free)
+        await self._listen_smpp(demo)
         if self.probes_door is not None:
             where = self.config.metrics.listen
             try:
@@ -432,7 +434,7 @@ class Heliograph:
                 raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another with --smtp") from None
             self.addresses["smtp"] = await self.smtp.start(host, 0, certificate)
 
-    async def _listen_smpp(self, free: bool) -> None:
+    async def _listen_smpp(self, in_demo: bool) -> None:
         """The SMPP doors; the demo has one, on another port when its own is taken."""
         said, http = self.config.smpp, self.config.http
         if said.tls_listen:
@@ -441,14 +443,14 @@ class Heliograph:
                 self.addresses["smpps"] = await self.smpp.start(*split_listen(said.tls_listen), cert)
             except OSError as error:
                 raise ConfigError(f"smpp.tls_listen: cannot listen on {said.tls_listen}: {error.strerror}") from None
-        where = said.listen or (demo.SMPP_LISTEN if free else "")
+        where = said.listen or (demo.SMPP_LISTEN if in_demo else "")
         if not where:
             return
         host, port = split_listen(where)
         try:
             self.addresses["smpp"] = await self.smpp.start(host or "0.0.0.0", port)  # noqa: S104 - asked for by ":2775"
         except OSError as error:
-            if not free:
+            if said.listen:
                 raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another with --smpp") from None
             self.addresses["smpp"] = await self.smpp.start(host, 0)
 
@@ -576,7 +578,7 @@ async def _serve(config: Config, options: Options) -> None:
                 except Refused as refused:
                     raise ConfigError(f"[demo]: {refused}") from None
             await heliograph.open()
-            await heliograph.listen(free=options.demo and options.http is None)
+            await heliograph.listen(options.demo and options.http is None, options.demo)
         except BaseException:
             await heliograph.db.close()
             raise

@@ -118,6 +118,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         tuple[str, ...],
         Meta(description="Numbers from which commands are taken by text: BAL, SEND, … (docs/sms-commands.md)"),
     ] = ()
+    command_recipients: Annotated[tuple[str, ...], Meta(description="Numbers to which the command ALL writes")] = ()
+    mailings_paused: Annotated[
+        bool,
+        Meta(description="Requests to several recipients are refused (error 6) for now; the commands STOP and START"),
+    ] = False
     valid_minutes: Annotated[int, Meta(ge=0, description="Longest time to try to deliver, in minutes")] = 0
     keep_days: Annotated[
         int,

@@ -123,7 +123,7 @@ class Decider:
                 return Reason.BLACK_LISTED
         if settings.prefixes and not is_allowed(phone, settings.prefixes):
             return Reason.NUMBER_DENIED
-        if settings.no_mailings and not self._single:
+        if (settings.no_mailings or settings.mailings_paused) and not self._single:
             return Reason.MAILING_DENIED
         if decision.sender and not self._may_use(decision.sender):
             return Reason.SENDER_DENIED

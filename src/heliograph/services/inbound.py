@@ -23,6 +23,7 @@ from heliograph.core.inbound import (
 )
 from heliograph.core.numbers import normalize
 from heliograph.services.batch import Change
+from heliograph.services.commands import Commands
 from heliograph.services.desk import Desk, Row
 from heliograph.services.fragments import Arrived, Fragments, Key, rows_of
 from heliograph.services.moments import SLACK_MS, find_id
@@ -151,6 +152,7 @@ class Incoming:
         self._looking: asyncio.Event | None = None
         self._logins: dict[str, Account] = {}
         self._folded: Mapping[int, Account] | None = None
+        self.commands: Commands | None = None  # who takes commands from trusted phones
         self.watchers: list[Callable[[Inbound], None]] = []
         self.received = self.parts = self.incomplete = 0
 
@@ -313,8 +315,14 @@ class Incoming:
         accounts = desk.snapshots.current.accounts
         phone = self._international(text.phone)
         account_id, int_id = (text.account_id, 0) if text.account_id else owners.get(phone, (0, 0))
+        order = self.commands.find(whole.text, phone, accounts.get(text.account_id)) if self.commands else None
+        if order is not None:
+            whole = whole._replace(text=order.command.stripped)
+            order = order._replace(trusted=order.trusted and not whole.missing and not whole.late)
+            if order.trusted:
+                account_id, int_id = order.account.id, 0
         account = accounts.get(account_id)
-        command = self._command(text, account)
+        command = "" if order is not None else self._command(text, account)
         part = Part(
             smsc=whole.smsc,
             total=whole.total,
@@ -339,7 +347,16 @@ class Incoming:
         rows.append(("inbound.add", msgspec.structs.astuple(inbound)))
         if whole.missing or whole.late:
             self.incomplete += 1
-        if account is not None:
+        if order is not None and order.trusted and self.commands is not None:
+            commands = self.commands
+            rows.append(("events.add", (-inbound.id, desk.stamp(now_ms), "command", order.command.name)))
+            trusted = order
+
+            def take() -> None:
+                commands.take(inbound, trusted)
+
+            stored.append(take)
+        elif account is not None:
             written = Written(inbound.id, phone, text.ways, whole.text, command)
             reaction = self.reactions.react(account, written, now_ms)
             rows += reaction.rows

@@ -36,6 +36,11 @@ FROM messages m WHERE account_id = ? AND id = ? AND (phone = ? OR given = ?)
     AND NOT EXISTS (SELECT 1 FROM staged s WHERE m.int_id BETWEEN s.first_id AND s.last_id)
 ORDER BY int_id DESC LIMIT 1
 
+-- name: states
+SELECT m.status, count(*) FROM messages m WHERE m.account_id = ? AND m.id = ? AND m.flags & 131072 = 0
+    AND NOT EXISTS (SELECT 1 FROM staged s WHERE m.int_id BETWEEN s.first_id AND s.last_id)
+GROUP BY m.status ORDER BY m.status
+
 -- name: latest
 SELECT int_id, account_id, id, phone, given, kind, flags, sender, text, comment, parts, cost, mccmnc, status, err,
     send_ms, created_ms, changed_ms, expires_ms, lane, route_id, carrier_id, door, fingerprint, refunded, extra,
