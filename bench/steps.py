@@ -15,6 +15,7 @@ from bench.growth import measure_growth
 from bench.handlers import measure_handlers
 from bench.incoming import measure_incoming
 from bench.installation import Figures, Installation, Traffic, find_losses
+from bench.letters import measure_smtp
 from bench.mailings import measure_mailing
 from bench.plan import Plan, Runs
 from bench.preparation import BULK, CODES
@@ -141,6 +142,7 @@ STEPS: dict[str, Callable[[Plan], Runs]] = {
     "slow": measure_slow_carrier,
     "codes": measure_codes,
     "smpp": measure_smpp,
+    "smtp": measure_smtp,
     "mailing": measure_mailing,
     "handlers": measure_handlers,
     "backlog": measure_backlog,
@@ -148,7 +150,7 @@ STEPS: dict[str, Callable[[Plan], Runs]] = {
     "growth": measure_growth,
     "tools": measure_tools,
 }
-LONG = ("soap", "smpp", "handlers", "backlog", "incoming", "growth", "tools")  # only when they are asked for
+LONG = ("soap", "smpp", "smtp", "handlers", "backlog", "incoming", "growth", "tools")  # only when they are asked for
 TITLES = {
     "start": "Start and idle",
     "singles": "One text a request",
@@ -156,6 +158,7 @@ TITLES = {
     "slow": "A carrier that takes 50 ms, links x window",
     "codes": "Ten codes a second",
     "smpp": "Customers on SMPP",
+    "smtp": "Letters with one text, 16 clients",
     "mailing": "One request with many numbers",
     "handlers": "Handlers of many accounts, half of them ill",
     "backlog": "Callbacks that wait",

@@ -148,7 +148,7 @@ def test_wrong_settings_of_sip_are_told(tmp_path: Path, text: str, said: str) ->
 
 
 def test_every_setting_is_read_by_the_program() -> None:
-    """A setting that changes nothing is worse than none; the two doors of a later version say so in their help."""
+    """A setting that changes nothing is worse than none."""
     source = Path(config.__file__).parent
     text = "".join(
         (source / name).read_text("utf-8") for name in ("app.py", "demo.py", "config.py", "gateways/sip_settings.py")
@@ -157,7 +157,3 @@ def test_every_setting_is_read_by_the_program() -> None:
     names = {(field.name, each.encode_name) for field in fields for each in msgspec.structs.fields(field.type)}
     used = {name for name in names if re.search(rf"\b(said|limits|config|{name[0]})\.{name[1]}\b", text)}
     assert names - used == set()
-    for section in (config.Smpp, config.Smtp):
-        assert [setting.help for setting in config.describe(section)] == [
-            "host:port; this door opens in a later version"
-        ]
