@@ -49,7 +49,12 @@ def measure_case(plan: Plan, case: str) -> Figures:
 
 def open_others(stack: ExitStack, plan: Plan, case: str, hosts: list[str]) -> int:
     """The port of the other half's handlers; for those that refuse, one that nothing listens on there."""
-    options = {CASES[0]: (), CASES[1]: ("--answer-s", ANSWER_S), CASES[3]: ("--dead",), MIXED: ("--answer-s", NEVER_S)}.get(case)
+    options = {
+        CASES[0]: (),
+        CASES[1]: ("--answer-s", ANSWER_S),
+        CASES[3]: ("--dead",),
+        MIXED: ("--answer-s", NEVER_S),
+    }.get(case)
     if options is None:
         return DISCARD
     return stack.enter_context(Tool("receiver", plan.folder / "tools.log", *options, "--hosts", *hosts)).port

@@ -70,11 +70,11 @@ def test_a_short_link_is_sent_followed_and_counted(backend_url: str, tmp_path: P
                 assert (told["cnt"], told["cnt_day"], told["cnt_mon"]) == ("3", "3", "3")
                 assert told["link"] == f"https://s.example.ru{path}"
                 # Asked seldom: five queries a minute for one message.
-            statuses = [(await program.status(PHONE, 1))["status"]]
-            while statuses[-1] == 0 and len(statuses) < 5:
-                await asyncio.sleep(1.0)
-                statuses.append((await program.status(PHONE, 1))["status"])
-            assert statuses[-1] == 1
+                statuses = [(await program.status(PHONE, 1))["status"]]
+                while statuses[-1] == 0 and len(statuses) < 5:
+                    await asyncio.sleep(1.0)
+                    statuses.append((await program.status(PHONE, 1))["status"])
+                assert statuses[-1] == 1
                 assert await program.stop() == 0
             books = await read_books(backend_url)
             assert (books.balance, books.faults) == (MONEY - PRICE, ())
