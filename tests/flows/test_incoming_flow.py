@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from tests.delivery.letterbox import serving
 from tests.flows.rig import Carrier, Program, customer, prepare, read_books, until
 
 from heliograph.core.rules import Actions
@@ -97,5 +98,39 @@ def test_stop_and_rules_over_the_wire(backend_url: str, tmp_path: Path) -> None:
             assert set(carrier.taken.values()) == {1} and "again" not in carrier.taken
             (partial,) = [form["mes"] for form in told.forms if form.get("incomplete")]
             assert partial.replace("…", "") == LONG[:134] + LONG[201:]
+
+    asyncio.run(story())
+
+
+def test_letter_is_tried_again_by_the_next_server(tmp_path: Path) -> None:
+    """Its errand is on disk: killed while the mail server refuses, it goes when that takes letters again."""
+
+    async def story() -> None:
+        url = f"sqlite:///{tmp_path / 'letters.db'}"
+        async with serving() as mail, Carrier() as carrier:
+            said = {"HOST": "127.0.0.1", "PORT": str(mail.port), "TLS": "none", "SENDER": "sms@example.ru"}
+            environment = {f"HELIOGRAPH_MAIL_{name}": value for name, value in said.items()}
+            program = Program(tmp_path, database=url, environment=environment)
+            await prepare(url, program.data, carrier.port)
+            await set_up(url, forward_mails="boss@example.ru")
+            mail.refuse["RCPT"] = "451 later"
+            await program.start()
+            try:
+                await ready(carrier)
+                await carrier.simulator.inject(PHONE, "7000", "flow: Привет")
+                await until(lambda: any(line.startswith("RCPT") for line in mail.said))
+                await until(lambda: "letter_not_taken" in program.log)
+                await program.kill()
+                mail.refuse.clear()
+                db = await open_database(url)
+                async with db.transaction() as tx:
+                    await tx.script("UPDATE errands SET due_ms = 0")
+                await db.close()
+                await program.start()
+                await until(lambda: len(mail.letters) == 1)
+                assert await program.stop() == 0
+            finally:
+                await program.kill()
+            assert b"To: boss@example.ru" in mail.letters[0] and b"Message-ID: <1." in mail.letters[0]
 
     asyncio.run(story())
