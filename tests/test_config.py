@@ -112,6 +112,13 @@ def test_password_of_the_database_is_masked() -> None:
     assert config.mask(found)["store"]["database"] == "postgresql://me:***@db/h"
 
 
+def test_password_of_the_mail_server_is_masked() -> None:
+    """It opens a mailbox."""
+    found = config.load(None, {"HELIOGRAPH_MAIL_PASSWORD": "se@cret", "HELIOGRAPH_INBOUND_STOP_WORDS": "стоп,no more"})
+    assert config.mask(found)["mail"]["password"] == "***"
+    assert found.inbound.stop_words == ("стоп", "no more")
+
+
 def test_passwords_of_sip_are_masked() -> None:
     """A trunk's password costs money in other hands."""
     url = "sip:me:se:c%40ret@trunk.example;expires=600"
