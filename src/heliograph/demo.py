@@ -125,6 +125,9 @@ def open_page(heliograph: "Heliograph", carrier: Carrier, clock_ms: Callable[[],
         f"    ./dev run simulate inbound --control {where} --from 79161234567 --to 7000 'Hi there'",
         "Ctrl-C stops it.",
     ]
+    if "smpp" in heliograph.addresses:
+        host, port = heliograph.addresses["smpp"]
+        lines.insert(2, f"  SMPP                 {host}:{port}    system_id {said.login}, password {said.password}")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

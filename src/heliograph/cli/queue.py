@@ -54,3 +54,4 @@ def queue(session: Session) -> None:
     if found.callbacks_due_ms is not None and found.callbacks_due_ms < found.at_ms:
         late = f", the oldest due for {write_span((found.at_ms - found.callbacks_due_ms) / 1000)}"
     tell(f"Callbacks that wait: {found.callbacks}{late}. Receipts nobody could join: {found.orphans}.")
+    tell(f"Receipts and texts that wait for customers on SMPP: {found.deliveries}.")

@@ -204,9 +204,12 @@ class SmppDoor:
         elif command_id in _TEXTS:
             self._submits.take(session, pdu)
         elif command_id in FAILURES:
-            account = self.customers.account_of(session.context.customer)
+            customer = session.context.customer
+            account = self.customers.account_of(customer)
             if account is None:
                 session.answer(pdu, FAILURES[command_id])
+            elif not customer.may_submit(account, self._clock_ms()):  # each is a look at the store
+                session.answer(pdu, statuses.ESME_RTHROTTLED)
             else:
                 self._orders.take(session, pdu, account)
         else:

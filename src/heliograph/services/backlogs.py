@@ -36,6 +36,7 @@ class Backlog(msgspec.Struct, frozen=True):
     callbacks: int
     callbacks_due_ms: int | None
     orphans: int
+    deliveries: int = 0  # to customers on SMPP
 
 
 async def measure(db: Database, now_ms: int) -> Backlog:
@@ -51,8 +52,9 @@ async def measure(db: Database, now_ms: int) -> Backlog:
     names = {row[0]: line.carrier for row, line in zip(rows, lines, strict=True)}
     callbacks = await db.one("backlog.callbacks") or (0, None)
     orphans = await db.one("backlog.orphans") or (0,)
+    deliveries = await db.one("backlog.deliveries") or (0,)
     speeds = await _measure_speeds(db, now_ms, names, due_of)
-    return Backlog(now_ms, lines, speeds, callbacks[0], callbacks[1], orphans[0])
+    return Backlog(now_ms, lines, speeds, callbacks[0], callbacks[1], orphans[0], deliveries[0])
 
 
 async def _measure_speeds(

@@ -11,6 +11,9 @@ GROUP BY q.carrier_id, c.name, q.lane ORDER BY q.carrier_id, q.lane
 -- name: callbacks
 SELECT count(*), min(due_ms) FROM callbacks
 
+-- name: deliveries
+SELECT count(*) FROM deliveries
+
 -- name: orphans
 SELECT count(*) FROM orphans
 
