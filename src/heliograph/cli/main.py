@@ -25,7 +25,6 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "number": ("number", "number", "Dedicated numbers: the stock, and who rents them."),
     "inbound": ("inbound", "inbound", "Texts that subscribers have sent."),
     "rule": ("rule", "rule", "What happens with incoming texts, by number and first word."),
-    "rule": ("rule", "rule", "What happens with incoming texts, by number and first word."),
     "callbacks": ("callbacks", "callbacks", "What customers are still to be told; telling it again."),
     "trace": ("trace", "trace", "The whole story of a message."),
     "drill": ("drill", "drill", "Kill the server under load and count what is lost."),

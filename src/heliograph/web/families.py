@@ -174,7 +174,10 @@ GROUPS: dict[str, tuple[Family, ...]] = {
     "Incoming texts": (
         _counter("incoming_texts", "Texts of subscribers that were stored, long ones once."),
         _counter("incoming_parts", "Parts of long ones that were stored."),
-        _gauge("incoming_parts_waiting", "Parts that wait for others, up to a million counted. Growing: a carrier loses parts."),
+        _gauge(
+            "incoming_parts_waiting",
+            "Parts that wait for others, up to a million counted. Growing: a carrier loses parts.",
+        ),
         _counter(
             "incoming_incomplete",
             "Texts that were delivered without a part, and parts that came too late for theirs. Rising: ask the carrier.",
