@@ -143,6 +143,9 @@ def test_backlog_tells_depth_age_and_time_left(backend: str, tmp_path: Path) -> 
             assert bulk == backlogs.Line("first", 3, waiting=2, due=0, started=1, unsure=0, oldest_ms=NOW + 1)
             assert found.speeds == (backlogs.Speed("first", 0.0, None),)
             assert (found.callbacks, found.callbacks_due_ms, found.orphans) == (1, NOW + 70, 1)
+            assert found.deliveries == 0
+            await db.transact([Step("deliveries.add", [(9, 1, 1, 1, 0, NOW)])])
+            assert (await backlogs.measure(db, NOW)).deliveries == 1
             taken = [(200 + n, 1, 1, 1, f"r{n}", "", NOW - 9000, NOW - 10_000, "accepted", 0, 0, 0) for n in range(20)]
             await db.transact([Step("parts.add", taken)])
             assert (await backlogs.measure(db, NOW)).speeds == (backlogs.Speed("first", 2.0, 0.5),)
