@@ -497,8 +497,7 @@ def mask(config: Config) -> dict[str, Any]:
     values["sip"]["users"] = dict.fromkeys(config.sip.users, "***")
     values["sip"]["registrations"] = [mask_registrar(each) for each in config.sip.registrations]
     values["calls"]["hook_secret"] = "***" if config.calls.hook_secret else ""
-    if config.mail.password:
-        values["mail"]["password"] = "***"
+    values["mail"]["password"] = "***" if config.mail.password else ""
     values["store"]["database"] = re.sub(r"(://[^:/@]*:).*@", r"\1***@", config.store.database)
     return values
 
