@@ -150,6 +150,15 @@ def test_no_page_takes_long(piece: str) -> None:
     assert time.process_time() - began < 5
 
 
+def test_parts_in_parts_are_bounded() -> None:
+    """The parser looks for every open boundary in every line."""
+    nested = b"".join(
+        b'Content-Type: multipart/mixed; boundary="%d"\r\n\r\n--%d\r\n' % (number, number) for number in range(1500)
+    )
+    with pytest.raises(Refused):
+        read_letter(nested)
+
+
 def test_headers_are_decoded_and_a_letter_is_known_again() -> None:
     """Relays add headers, so the print is of the Message-ID and the body."""
     subject = Header("Сервер упал", "koi8-r").encode()

@@ -8,6 +8,7 @@ and one that holds a bare <CR> or <LF> is refused and ends its connection, since
 import asyncio
 import ipaddress
 import logging
+import socket
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -35,6 +36,8 @@ COMMAND = 2048  # octets of a command; addresses have 256 at most, and some clie
 # Commands of one connection: letters go on for as long as a mail server likes, all else is asked a few times.
 CALLS = {"*": 50, "MAIL": 100_000, "RCPT": 200_000, "DATA": 100_000, "RSET": 200_000, "NOOP": 1000}
 CERTIFICATE_S = 5.0
+# When the process has no file descriptor left, another try at once would only spin.
+PAUSE_S = 0.2
 
 TAKEN = "250 2.0.0 taken"
 AGAIN = "451 4.3.0 not taken now, bring it again later"
@@ -80,6 +83,7 @@ class SmtpDoor:
         self._relays = tuple(relays)
         self._shares = Shares(self.limits.per_client)
         self._servers: list[asyncio.Server] = []
+        self._listeners: list[socket.socket] = []
         self._watching: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[Any]] = set()
         self._held: dict[object, str] = {}
@@ -93,18 +97,52 @@ class SmtpDoor:
         """Listen; where. With a certificate STARTTLS is offered, or (``implicit``) TLS begins at once. OSError."""
         context = certificate.context if certificate is not None else None
 
-        def make() -> asyncio.Protocol:
-            if implicit:
-                return _TlsEntry(self, context)
-            return Conversation(self, context)
-
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(make, host or None, port, backlog=BACKLOG)
+        if implicit:
+            listener = socket.create_server((host, port), family=_family(host), backlog=BACKLOG)
+            listener.setblocking(False)
+            self._listeners.append(listener)
+            self._watching.append(loop.create_task(self._accept(listener, context)))
+            self._watch(certificate)
+            name, number = listener.getsockname()[:2]
+            return str(name), int(number)
+        server = await loop.create_server(lambda: Conversation(self, context), host or None, port, backlog=BACKLOG)
         self._servers.append(server)
-        if certificate is not None:
-            self._watching.append(loop.create_task(_watch(certificate)))
+        self._watch(certificate)
         name, number = server.sockets[0].getsockname()[:2]
         return str(name), int(number)
+
+    def _watch(self, certificate: Certificate | None) -> None:
+        if certificate is not None:
+            self._watching.append(asyncio.get_running_loop().create_task(_watch(certificate)))
+
+    async def _accept(self, listener: socket.socket, context: Any) -> None:
+        """Connections with TLS from the first byte; each is counted before its handshake."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, peer = await loop.sock_accept(listener)
+            except OSError as error:
+                log.error("tls_accept_failed", extra={"reason": error.strerror})
+                await asyncio.sleep(PAUSE_S)
+                continue
+            task = loop.create_task(self._shake_hands(accepted, address_of(peer), context))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _shake_hands(self, accepted: socket.socket, client: str, context: Any) -> None:
+        conversation = Conversation(self, None)
+        if self.admit(conversation, client):
+            accepted.close()  # a word of explanation would cost a handshake
+            return
+        conversation.admitted = True
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: conversation, accepted, ssl=context, ssl_handshake_timeout=self.limits.timeout_s
+            )
+        except OSError as error:
+            log.debug("tls_handshake_failed", extra={"kind": type(error).__name__})
+            self.release(conversation)
 
     async def stop(self, grace_s: float) -> None:
         """Listen no longer; letters that have come are answered, up to ``grace_s`` seconds, everybody else is sent away."""
@@ -113,6 +151,8 @@ class SmtpDoor:
             task.cancel()
         for server in self._servers:
             server.close()
+        for listener in self._listeners:
+            listener.close()
         for conversation in list(self.conversations):
             if not conversation.busy:
                 conversation.leave(LEAVING)
@@ -147,10 +187,6 @@ class SmtpDoor:
         source = self._held.pop(held, None)
         if source is not None:
             self._shares.give(source)
-
-    def pass_on(self, old: object, new: object) -> None:
-        """A connection goes on as another."""
-        self._held[new] = self._held.pop(old)
 
     def is_relay(self, client: str) -> bool:
         """Whether this address brings letters of many."""
@@ -293,7 +329,7 @@ class Conversation(SMTP):
 
     def leave(self, words: str) -> None:
         """End it."""
-        if self.transport is not None:
+        if self.transport is not None and not self.transport.is_closing():
             self._writer.write(words.encode() + b"\r\n")
             self.transport.close()
 
@@ -387,8 +423,10 @@ class Conversation(SMTP):
         if not self.tls_context or self._tls_protocol:
             await self.push("454 4.7.0 no TLS here")
             return
-        await self.push("220 2.0.0 go ahead")
         plain: Any = self.transport
+        # Before the answer: the client's first octets behind it belong to the handshake, not to the reader of lines.
+        plain.pause_reading()
+        await self.push("220 2.0.0 go ahead")
         try:
             secured: Any = await self.loop.start_tls(
                 plain,
@@ -417,54 +455,22 @@ class Conversation(SMTP):
         self.session.ssl = {"cipher": secured.get_extra_info("cipher")}
 
 
-class _TlsEntry(asyncio.Protocol):
-    """A connection that shakes hands before the first word; counted from its beginning."""
-
-    def __init__(self, door: SmtpDoor, context: Any) -> None:
-        self._door = door
-        self._context = context
-        self._task: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        """A client has come."""
-        if self._door.admit(self, peer_of(transport)):
-            transport.abort()  # a word of explanation would cost a handshake
-            return
-        self._task = asyncio.get_running_loop().create_task(self._shake_hands(transport))
-
-    async def _shake_hands(self, transport: Any) -> None:
-        door = self._door
-        conversation = Conversation(door, None)
-        try:
-            secured = await asyncio.get_running_loop().start_tls(
-                transport,
-                conversation,
-                self._context,
-                server_side=True,
-                ssl_handshake_timeout=door.limits.timeout_s,
-            )
-        except OSError as error:
-            log.debug("tls_handshake_failed", extra={"kind": type(error).__name__})
-            door.release(self)
-            transport.abort()
-            return
-        if secured is None or secured.is_closing():
-            door.release(self)
-            return
-        door.pass_on(self, conversation)
-        conversation.admitted = True
-        conversation.connection_made(secured)
-
-
 def peer_of(transport: Any) -> str:
-    """The address of a client, an IPv4 one in its own form."""
-    peer = transport.get_extra_info("peername")
+    """The address of a client."""
+    return address_of(transport.get_extra_info("peername"))
+
+
+def address_of(peer: Any) -> str:
+    """The address out of a socket's own form, an IPv4 one as such."""
     try:
         address = ipaddress.ip_address(peer[0].partition("%")[0])
     except (TypeError, ValueError, IndexError):
         return "0.0.0.0"  # noqa: S104 - it has gone already, and has no address any more
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
+    return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 async def _watch(certificate: Certificate) -> None:
