@@ -62,7 +62,7 @@ def test_statuses_and_incoming_texts_survive_kills(backend_url: str, tmp_path: P
                 right, told.reply = told.reply, b""
                 for phone in PHONES:
                     await program.send(phones=phone, mes=f"text for {phone}")
-                await until(lambda: bool(told.forms))
+                await until(lambda: len(carrier.taken) == TEXTS and bool(told.forms))
                 await program.kill()
                 told.reply = right
                 await program.start()
