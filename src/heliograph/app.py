@@ -370,7 +370,8 @@ class Heliograph:
         log.info("store_opened", extra={"dialect": self.db.dialect, "unsure": unsure, "swept": swept})
 
     async def listen(self, free: bool, demo: bool = False) -> None:
-        """Open the doors; with ``free`` a port that is taken is replaced by a free one. A ``demo`` has a door for SMPP."""
+        """Open the doors; with ``free`` a port that is taken is replaced by a free one. A ``demo`` has doors for SMPP
+        and letters, too."""
         said = self.config.http
         if said.listen:
             self.addresses["http"] = await self._listen(said.listen, None, free)
@@ -391,12 +392,12 @@ class Heliograph:
                 await self.sip.start()
             except OSError as error:
                 raise ConfigError(f"sip: cannot listen: {error.strerror}; see sip.listen_udp, sip.listen_tcp") from None
-        await self._listen_smtp(free)
+        await self._listen_smtp(demo)
 
-    async def _listen_smtp(self, free: bool) -> None:
+    async def _listen_smtp(self, in_demo: bool) -> None:
         """The mail doors; the demo has one, which takes letters to any domain."""
         said, http = self.config.smtp, self.config.http
-        where = said.listen or (demo.SMTP_LISTEN if free else "")
+        where = said.listen or (demo.SMTP_LISTEN if in_demo else "")
         if not where and not said.tls_listen:
             return
         if not said.domains:
@@ -430,7 +431,7 @@ class Heliograph:
         try:
             self.addresses["smtp"] = await self.smtp.start(host or "0.0.0.0", port, certificate)  # noqa: S104 - asked for by ":25"
         except OSError as error:
-            if not free:
+            if not in_demo:
                 raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another with --smtp") from None
             self.addresses["smtp"] = await self.smtp.start(host, 0, certificate)
 
