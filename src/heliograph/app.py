@@ -6,12 +6,10 @@ import ipaddress
 import logging
 import shutil
 import signal
-import ssl
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,10 +17,10 @@ import msgspec
 from heliograph import demo, logs
 from heliograph.api.app import Api
 from heliograph.api.operation import Services
-from heliograph.api.request import Reply, Request, Response
+from heliograph.api.request import App, Reply, Request, Response
 from heliograph.callbacks.client import Client
 from heliograph.callbacks.sender import Sender
-from heliograph.config import Config, ConfigError, Mail, Options, settle, split_listen
+from heliograph.config import Config, ConfigError, Mail, Options, settle
 from heliograph.core.accounts import Account
 from heliograph.core.links import Codes
 from heliograph.core.messages import Message
@@ -32,23 +30,20 @@ from heliograph.core.tariffs import Tariff
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
 from heliograph.delivery.mail import Relay
-from heliograph.descriptors import make_room
+from heliograph.doors import Doors, limit_smpp, make_http
 from heliograph.gateways import envelopes, oms, soap
 from heliograph.gateways.http import HttpDoor
-from heliograph.gateways.http import Limits as HttpLimits
 from heliograph.gateways.oms import OmsService
 from heliograph.gateways.oms_documents import About
 from heliograph.gateways.postroom import Postroom
 from heliograph.gateways.sip import SipDoor
 from heliograph.gateways.sip_answers import Call
 from heliograph.gateways.sip_settings import read_settings as read_sip
-from heliograph.gateways.smpp import Limits as SmppLimits
 from heliograph.gateways.smpp import SmppDoor
 from heliograph.gateways.smpp_orders import Orders
 from heliograph.gateways.smpp_submits import Submits
-from heliograph.gateways.smtp import ANY, SmtpDoor, SmtpLimits
+from heliograph.gateways.smtp import ANY
 from heliograph.gateways.soap import SoapService
-from heliograph.gateways.tls import Certificate
 from heliograph.services.attempts import Attempts
 from heliograph.services.building import Builder
 from heliograph.services.callbacks import Callbacks
@@ -185,18 +180,20 @@ class Heliograph:
         outlook = OmsService(
             self.api, About(config.oms.provider, config.oms.name, config.oms.sign_up, config.oms.locale)
         )
-        self._services: dict[str, Callable[[Request, Reply], None]] = {
+        self._services: dict[str, App] = {
             soap.PATH: SoapService(self.api),
             **dict.fromkeys(oms.PATHS, outlook),
         }
         self.door = self._door(self.serve)
         self._make_smpp(config)
         self.postroom = Postroom(self.desk, self.credentials, self.guard, self.submitting, clock_ms)
-        self.smtp: SmtpDoor | None = None
         db.watch_outage(self.desk.batch.give_back)
         self._watch()
-        self.live: Callable[[Request, Reply], None] | None = None
-        self.addresses: dict[str, tuple[str, int]] = {}
+        self.live: App | None = None
+        self.doors = Doors(
+            config, self.door, self.probes_door, self.smpp, self.sip, self.postroom, self.guard, clock_ms
+        )
+        self.addresses = self.doors.addresses
 
     def _make_exports(self, db: Database, config: Config) -> None:
         folder, said = config.data / FOLDER, config.exports
@@ -234,15 +231,7 @@ class Heliograph:
             Orders(self.statuses, self.spawn, clock_ms),
             self.spawn,
             clock_ms,
-            SmppLimits(
-                init_s=said.init_s,
-                idle_s=said.idle_s,
-                answer_s=said.answer_s,
-                window=said.window,
-                deliver_window=said.deliver_window,
-                connections=make_room(said.connections),
-                connections_per_client=said.connections_per_client,
-            ),
+            limit_smpp(config),
         )
 
     def look_up(self, phone: str) -> Any:
@@ -297,18 +286,8 @@ class Heliograph:
         self.figures.tally.note_accepted(messages, clock_ms())
         self.dispatcher.accepted(messages)
 
-    def _door(self, application: Callable[[Request, Reply], None]) -> HttpDoor:
-        said = self.config.http
-        return HttpDoor(
-            application,
-            too_large=self._too_large,
-            failed=self._failed,
-            trusted=[ipaddress.ip_network(text, strict=False) for text in said.trusted_proxies],
-            max_body=said.max_body_mb * 2**20,
-            max_connections=make_room(said.connections),
-            max_per_client=said.connections_per_client,
-            limits=HttpLimits(head_s=said.header_s, body_s=said.body_s, body_rate=said.body_rate, idle_s=said.idle_s),
-        )
+    def _door(self, application: App) -> HttpDoor:
+        return make_http(self.config, application, self._too_large, self._failed)
 
     def serve(self, request: Request, reply: Reply) -> None:
         """Every request of the HTTP doors: the API, or a page."""
@@ -370,99 +349,8 @@ class Heliograph:
         log.info("store_opened", extra={"dialect": self.db.dialect, "unsure": unsure, "swept": swept})
 
     async def listen(self, free: bool, demo: bool = False) -> None:
-        """Open the doors; with ``free`` a port that is taken is replaced by a free one. A ``demo`` has doors for SMPP
-        and letters, too."""
-        said = self.config.http
-        if said.listen:
-            self.addresses["http"] = await self._listen(said.listen, None, free)
-        if said.https_listen:
-            if not (said.tls_cert and said.tls_key):
-                raise ConfigError("http.https_listen needs http.tls_cert and http.tls_key")
-            certificate = _certificate(said.tls_cert, said.tls_key)
-            self.addresses["https"] = await self._listen(said.https_listen, certificate, free)
-        await self._listen_smpp(demo)
-        if self.probes_door is not None:
-            where = self.config.metrics.listen
-            try:
-                self.addresses["metrics"] = await self.probes_door.start(*split_listen(where))
-            except OSError as error:
-                raise ConfigError(f"metrics.listen: cannot listen on {where}: {error.strerror}") from None
-        if self.sip is not None:
-            try:
-                await self.sip.start()
-            except OSError as error:
-                raise ConfigError(f"sip: cannot listen: {error.strerror}; see sip.listen_udp, sip.listen_tcp") from None
-        await self._listen_smtp(demo)
-
-    async def _listen_smtp(self, in_demo: bool) -> None:
-        """The mail doors; the demo has one, which takes letters to any domain."""
-        said, http = self.config.smtp, self.config.http
-        where = said.listen or (demo.SMTP_LISTEN if in_demo else "")
-        if not where and not said.tls_listen:
-            return
-        if not said.domains:
-            raise ConfigError("smtp.domains: say whose letters are taken, such as sms.example.ru, or * for any")
-        cert, key = said.tls_cert or http.tls_cert, said.tls_key or http.tls_key
-        certificate = _certificate(cert, key) if cert and key else None
-        self.smtp = SmtpDoor(
-            self.postroom,
-            self.guard,
-            clock_ms,
-            domains=said.domains,
-            relays=[ipaddress.ip_network(text, strict=False) for text in said.relays],
-            limits=SmtpLimits(
-                said.letter_kb * 1024,
-                said.letters_per_minute,
-                said.timeout_s,
-                make_room(said.connections),
-                said.connections_per_client,
-            ),
-        )
-        if said.tls_listen:
-            try:
-                self.addresses["smtps"] = await self.smtp.start(
-                    *split_listen(said.tls_listen), certificate, implicit=True
-                )
-            except OSError as error:
-                raise ConfigError(f"smtp.tls_listen: cannot listen on {said.tls_listen}: {error.strerror}") from None
-        if not where:
-            return
-        host, port = split_listen(where)
-        try:
-            self.addresses["smtp"] = await self.smtp.start(host or "0.0.0.0", port, certificate)  # noqa: S104 - asked for by ":25"
-        except OSError as error:
-            if not in_demo:
-                raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another with --smtp") from None
-            self.addresses["smtp"] = await self.smtp.start(host, 0, certificate)
-
-    async def _listen_smpp(self, in_demo: bool) -> None:
-        """The SMPP doors; the demo has one, on another port when its own is taken."""
-        said, http = self.config.smpp, self.config.http
-        if said.tls_listen:
-            cert = _certificate(said.tls_cert or http.tls_cert, said.tls_key or http.tls_key)
-            try:
-                self.addresses["smpps"] = await self.smpp.start(*split_listen(said.tls_listen), cert)
-            except OSError as error:
-                raise ConfigError(f"smpp.tls_listen: cannot listen on {said.tls_listen}: {error.strerror}") from None
-        where = said.listen or (demo.SMPP_LISTEN if in_demo else "")
-        if not where:
-            return
-        host, port = split_listen(where)
-        try:
-            self.addresses["smpp"] = await self.smpp.start(host or "0.0.0.0", port)  # noqa: S104 - asked for by ":2775"
-        except OSError as error:
-            if said.listen:
-                raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another with --smpp") from None
-            self.addresses["smpp"] = await self.smpp.start(host, 0)
-
-    async def _listen(self, where: str, certificate: Certificate | None, free: bool) -> tuple[str, int]:
-        host, port = split_listen(where)
-        try:
-            return await self.door.start(host or "0.0.0.0", port, certificate)  # noqa: S104 - asked for by ":8080"
-        except OSError as error:
-            if free:
-                return await self.door.start(host, 0, certificate)
-            raise ConfigError(f"cannot listen on {where}: {error.strerror}; choose another with --http") from None
+        """Open the doors; with ``free`` a port that is taken is replaced by a free one, and a ``demo`` has more of them."""
+        await self.doors.open(free, demo)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set or a loop dies; then everything ends in an order that loses nothing."""
@@ -504,8 +392,7 @@ class Heliograph:
             self._surveying.cancel()
             await asyncio.gather(self._surveying, return_exceptions=True)
         self.newsfeed.release()
-        lines = [door.stop(GRACE_S) for door in (self.sip, self.smtp) if door is not None]
-        await asyncio.gather(self.door.stop(GRACE_S), self.smpp.stop(GRACE_S), *lines)
+        await self.doors.stop(GRACE_S)
         self.pictures.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.dispatcher.stop(GRACE_S)
@@ -601,15 +488,6 @@ def _relay(said: Mail) -> Relay | None:
     if not said.host:
         return None
     return Relay(said.host, said.port, said.user, said.password, said.tls, said.sender, said.timeout_s)
-
-
-def _certificate(cert: str, key: str) -> Certificate:
-    """The certificate of a TLS door. ConfigError when it cannot be used."""
-    try:
-        return Certificate(Path(cert), Path(key))
-    except OSError as error:  # ssl.SSLError is one: broken, encrypted, or of another certificate
-        why = "no PEM, encrypted, or no pair" if isinstance(error, ssl.SSLError) else error.strerror
-        raise ConfigError(f"cannot use {cert} with {key}: {why}") from None
 
 
 def calm_collector() -> None:

@@ -25,8 +25,6 @@ CARRIER = "simulator"
 SYSTEM_ID = "demo"
 SYSTEM_PASSWORD = "demo"  # noqa: S105 - the carrier is a simulator on this machine
 SENDER = "DEMO"
-SMPP_LISTEN = "127.0.0.1:2775"
-SMTP_LISTEN = "127.0.0.1:2525"
 PRICE = Prices(sms=16_000, ping=8_000, hlr=4_000, mass=15_000, mms=60_000, call=12_000)
 
 
