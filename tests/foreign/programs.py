@@ -29,8 +29,10 @@ LANGUAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]] =
     ".go": (("go", "run"), ("go",), ("golang-go",)),
     ".sh": (("sh",), ("curl",), ("curl",)),
 }
-# Needs that come by declaration.
+# Needs that come by declaration: what a language can be asked for, and the folder of servers, in the path of root alone.
 EXTENSION = "php:"
+MODULE = "perl:"
+SERVERS = Path("/usr/sbin")
 
 
 class Unavailable(Exception):
@@ -39,8 +41,8 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """One foreign program. ``needs`` are commands (``php:soap``: PHP with that extension), ``debian`` their packages,
-    ``pip`` and ``npm`` what the index is asked for (exact versions), ``server`` the environment of its own server."""
+    """One foreign program. ``needs`` are commands (``php:soap``: PHP with that extension, ``perl:Net::SMPP``: Perl with
+    that module), ``debian`` their packages, ``pip`` and ``npm`` what the index is asked for (exact versions), ``server`` the environment of its own server."""
 
     name: str
     what: str
@@ -101,13 +103,17 @@ def read_program(path: Path) -> Program:
 
 
 def has(command: str) -> bool:
-    """Whether a command, or an extension of PHP, is there."""
-    if not command.startswith(EXTENSION):
-        return shutil.which(command) is not None
-    if shutil.which("php") is None:
-        return False
-    loaded = subprocess.run(["php", "-m"], capture_output=True, text=True, check=False).stdout.lower().split()
-    return command.removeprefix(EXTENSION) in loaded
+    """Whether a command, an extension of PHP or a module of Perl is there."""
+    if command.startswith(EXTENSION):
+        return has("php") and command.removeprefix(EXTENSION) in ask(["php", "-m"]).stdout.lower().split()
+    if command.startswith(MODULE):
+        return has("perl") and ask(["perl", "-m" + command.removeprefix(MODULE), "-e", "1"]).returncode == 0
+    return shutil.which(command) is not None or (SERVERS / command).exists()
+
+
+def ask(argv: list[str]) -> subprocess.CompletedProcess[str]:
+    """A short question to a language."""
+    return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
 def install_debian(programs: Iterable[Program]) -> None:
