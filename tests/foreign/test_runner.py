@@ -26,6 +26,16 @@ def test_every_client_and_example_is_found(runner: ModuleType) -> None:
     assert len(set(names)) == len(names)
     assert {f"example-{language}" for language in ("py", "php", "js", "go", "sh")} <= set(names)
     assert {"smsc", "smsc-client", "node-smsc", "smsc-ru", "php", "php-handler", "perl", "java"} <= set(names)
+    assert {"smpplib", "node-smpp", "net-smpp", "kannel", "zeep", "suds", "nodemailer", "swaks"} <= set(names)
+    doors = [value for program in programs for name, value in program.server.items() if name.endswith("_LISTEN")]
+    assert len(set(doors)) == len(doors)  # three servers run at a time
+
+
+def test_a_module_that_is_not_there_is_missing(runner: ModuleType) -> None:
+    """Of Perl, as an extension of PHP and a command are."""
+    programs = importlib.import_module("programs")
+    needs = ("perl:No::Such", "php:nosuch", "no-such-command")
+    assert programs.Program("x", "y", Path("x.sh"), needs=needs).missing[-3:] == list(needs)
 
 
 def test_a_client_declares_itself(runner: ModuleType, tmp_path: Path) -> None:
