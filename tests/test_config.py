@@ -158,7 +158,8 @@ def test_every_setting_is_read_by_the_program() -> None:
     """A setting that changes nothing is worse than none."""
     source = Path(config.__file__).parent
     text = "".join(
-        (source / name).read_text("utf-8") for name in ("app.py", "demo.py", "config.py", "gateways/sip_settings.py")
+        (source / name).read_text("utf-8")
+        for name in ("app.py", "doors.py", "demo.py", "config.py", "gateways/sip_settings.py")
     )
     fields = msgspec.structs.fields(Config)
     names = {(field.name, each.encode_name) for field in fields for each in msgspec.structs.fields(field.type)}

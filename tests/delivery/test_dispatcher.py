@@ -506,6 +506,10 @@ def test_changed_carrier_starts_anew_and_loses_nothing(backend: str, tmp_path: P
             await play.publish()
             await play.quiet()
             assert play.started == ["north", "south", "north"] and play.links() is not old and old.stopped
+            async with asyncio.timeout(10):
+                while len(old.units) + len(play.links().units) < 30:
+                    await asyncio.sleep(0.001)
+            await play.quiet()
             sent = [unit.int_id for unit in old.units + play.links().units]
             assert sorted(sent) == sorted({m.int_id for m in await play.house.stored()})
             assert play.dispatcher.lines[NORTH].claimed == play.dispatcher.lines[NORTH].claimed_parts == 0
