@@ -204,3 +204,24 @@ def answer_without_envelope(request: Request, describe: Callable[[str], str], re
         reply(
             plain(f"This is a SOAP service: POST an envelope, or GET {request.path}?wsdl for its description.\n", 400)
         )
+
+
+def take_envelope(
+    request: Request,
+    reply: Reply,
+    describe: Callable[[str], str],
+    perform: Callable[[Request, Envelope, Reply], None],
+) -> None:
+    """What every service of envelopes does first: a description for GET, a fault for what cannot be read, the rest to
+    ``perform``. The answer is given exactly once, now or later."""
+    if request.method != "POST":
+        answer_without_envelope(request, describe, reply)
+        return
+
+    def finish(envelope: Envelope | Fault) -> None:
+        if isinstance(envelope, Fault):
+            reply(write_fault(envelope))
+        else:
+            perform(request, envelope, reply)
+
+    read_envelope(request, finish)

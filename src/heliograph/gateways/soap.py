@@ -24,8 +24,7 @@ from heliograph.core.status import Status
 from heliograph.gateways.envelopes import (
     Envelope,
     Fault,
-    answer_without_envelope,
-    read_envelope,
+    take_envelope,
     write_envelope,
     write_fault,
 )
@@ -53,17 +52,7 @@ class SoapService:
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Answers exactly once, now or later."""
-        if request.method != "POST":
-            answer_without_envelope(request, describe_service, reply)
-            return
-
-        def finish(envelope: Envelope | Fault) -> None:
-            if isinstance(envelope, Fault):
-                reply(write_fault(envelope))
-            else:
-                self._perform(request, envelope, reply)
-
-        read_envelope(request, finish)
+        take_envelope(request, reply, describe_service, self._perform)
 
     def _perform(self, request: Request, envelope: Envelope, reply: Reply) -> None:
         version, content = envelope
