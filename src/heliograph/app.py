@@ -19,6 +19,7 @@ from heliograph.api.app import Api
 from heliograph.api.operation import Services
 from heliograph.api.request import App, Reply, Request, Response
 from heliograph.callbacks.client import Client
+from heliograph.callbacks.hosts import Hosts
 from heliograph.callbacks.sender import Sender
 from heliograph.config import Config, ConfigError, Mail, Options, settle
 from heliograph.core.accounts import Account
@@ -30,7 +31,7 @@ from heliograph.core.tariffs import Tariff
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
 from heliograph.delivery.mail import Relay
-from heliograph.doors import Doors, limit_smpp, make_http
+from heliograph.doors import Doors, fit, limit_smpp, make_http
 from heliograph.gateways import envelopes, oms, soap
 from heliograph.gateways.http import HttpDoor
 from heliograph.gateways.oms import OmsService
@@ -98,7 +99,7 @@ class Heliograph:
     """One running installation."""
 
     def __init__(self, config: Config, secrets: Secrets, db: Database) -> None:
-        self.config = config
+        self.config = config = fit(config)
         self.db = db
         self._tasks: set[asyncio.Task[None]] = set()
         limits = config.limits
@@ -143,7 +144,7 @@ class Heliograph:
             clock_ms,
             config.delivery.memory,
         )
-        self.sender = Sender(self.callbacks, self._client(), clock_ms)
+        self.sender = Sender(self.callbacks, self._client(), self._hosts(), clock_ms)
         self.newsfeed = Newsfeed(self.desk, self.spawn, clock_ms)
         self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
         self._make_exports(db, config)
@@ -242,11 +243,15 @@ class Heliograph:
         """The price list of an account, by the present snapshot."""
         return self.snapshots.current.tariff_of(account)
 
+    def _hosts(self) -> Hosts:
+        said = self.config.callbacks
+        return Hosts(said.per_host, said.total, said.slow)
+
     def _client(self) -> Client:
         said = self.config.callbacks
         return Client(
             host_cap=said.per_host,
-            total_cap=said.total,
+            total_cap=said.total + said.slow,
             allow=[ipaddress.ip_network(text, strict=False) for text in said.allow_private],
             connect_s=said.connect_s,
             total_s=said.connect_s + said.answer_s,

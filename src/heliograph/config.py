@@ -234,7 +234,12 @@ class Callbacks(Section, frozen=True):
     retry_s: Annotated[int, Meta(ge=1, description="Seconds between two tries")] = 240
     attempts: Annotated[int, Meta(ge=1, description="Tries before it is given up")] = 50
     per_host: Annotated[int, Meta(ge=1, description="Calls to one host at once")] = 8
-    total: Annotated[int, Meta(ge=1, description="Calls at once in all")] = 200
+    total: Annotated[int, Meta(ge=1, description="Calls at once in all, to hosts that answer within half a second")] = (
+        200
+    )
+    slow: Annotated[
+        int, Meta(ge=4, description="Further calls at once, to hosts that take longer or failed lately")
+    ] = 600
 
 
 class Limits(Section, frozen=True):

@@ -6,6 +6,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from heliograph.api.request import App, Request, Response
 from heliograph.config import Config, ConfigError, split_listen
 from heliograph.descriptors import make_room
@@ -24,6 +26,31 @@ DEMO_SMTP = "127.0.0.1:2525"
 Address = tuple[str, int]
 
 
+def fit(config: Config) -> Config:
+    """The configuration with no more connections than the process can hold; its limit of open files is raised for them.
+
+    Where the system allows too few, callbacks keep what they ask for up to a quarter, and the doors that are open share the
+    rest in the proportion they ask for.
+    """
+    doors = {"http": config.http.connections}
+    if config.smpp.listen or config.smpp.tls_listen:
+        doors["smpp"] = config.smpp.connections
+    if config.smtp.listen or config.smtp.tls_listen:
+        doors["smtp"] = config.smtp.connections
+    calls, asked = config.callbacks.total + config.callbacks.slow, sum(doors.values())
+    room = make_room(asked + calls)
+    if room == asked + calls:
+        return config
+    for_calls = min(calls, max(8, room // 4))
+    slow = max(4, config.callbacks.slow * for_calls // calls)
+    callbacks = replace(config.callbacks, slow=slow, total=max(1, for_calls - slow))
+    fitted = {
+        name: replace(getattr(config, name), connections=max(1, n * (room - for_calls) // asked))
+        for name, n in doors.items()
+    }
+    return replace(config, callbacks=callbacks, **fitted)
+
+
 def make_http(
     config: Config, application: App, too_large: Callable[[Request], Response], failed: Callable[[Request], Response]
 ) -> HttpDoor:
@@ -35,7 +62,7 @@ def make_http(
         failed=failed,
         trusted=[ipaddress.ip_network(text, strict=False) for text in said.trusted_proxies],
         max_body=said.max_body_mb * 2**20,
-        max_connections=make_room(said.connections),
+        max_connections=said.connections,
         max_per_client=said.connections_per_client,
         limits=HttpLimits(head_s=said.header_s, body_s=said.body_s, body_rate=said.body_rate, idle_s=said.idle_s),
     )
@@ -50,7 +77,7 @@ def limit_smpp(config: Config) -> SmppLimits:
         answer_s=said.answer_s,
         window=said.window,
         deliver_window=said.deliver_window,
-        connections=make_room(said.connections),
+        connections=said.connections,
         connections_per_client=said.connections_per_client,
     )
 
@@ -151,7 +178,7 @@ class Doors:
                 said.letter_kb * 1024,
                 said.letters_per_minute,
                 said.timeout_s,
-                make_room(said.connections),
+                said.connections,
                 said.connections_per_client,
             ),
         )

@@ -13,6 +13,7 @@ from tests.callbacks.receivers import Receiver, opened
 from tests.house import NOW, House, Report, open_house
 
 from heliograph.callbacks.client import Client
+from heliograph.callbacks.hosts import Hosts
 from heliograph.callbacks.sender import Sender
 
 FAR = 2**62
@@ -49,7 +50,7 @@ def events(receiver: Receiver) -> list[int]:
 async def sending(house: House, client: Client | None = None, most_held: int = 20_000) -> AsyncIterator[Sender]:
     """A sender as the program builds it."""
     async with opened() as own:
-        sender = Sender(house.callbacks, client or own, lambda: house.now, most_held)
+        sender = Sender(house.callbacks, client or own, Hosts(), lambda: house.now, most_held)
         house.desk.batch.watch["callbacks.add"] = sender.take
         house.desk.batch.watch["staged.end"] = lambda _: sender.look()
         task = asyncio.create_task(sender.run())

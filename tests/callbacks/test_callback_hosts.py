@@ -1,96 +1,260 @@
-"""The circuit of a host: limited after failures in a row, probed, freed by one answer."""
+"""Whose turn it is to be called (callbacks/hosts.py): quick hosts first, ill ones within bounds, all of them in turn."""
 
-from heliograph.callbacks.hosts import Hosts
+import random
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from heliograph.callbacks.hosts import SLOW_MS, Call, Hosts
 
 
-def fail(hosts: Hosts, times: int, now_ms: int) -> None:
+def turns(hosts: Hosts, now_ms: int, most: int = 10_000) -> list[Call]:
+    """Every call that may be made now, of hosts that always have more."""
+    calls: list[Call] = []
+    while len(calls) < most and (name := hosts.next_turn(now_ms)) is not None:
+        calls.append(hosts.begin(name, now_ms))
+        hosts.wait(name, now_ms)
+    return calls
+
+
+def names(calls: Iterable[Call]) -> list[object]:
+    return [call.host.name for call in calls]
+
+
+def answer(hosts: Hosts, host: str, times: int, now_ms: int = 0) -> None:
+    """So many quick answers."""
     for _ in range(times):
-        hosts.sent("h", now_ms)
+        hosts.end(hosts.begin(host, now_ms), True, now_ms)
+
+
+def fail(hosts: Hosts, host: str, times: int, now_ms: int = 0) -> None:
+    """So many calls that fail one after the other."""
     for _ in range(times):
-        hosts.ended("h", False, now_ms)
+        hosts.end(hosts.begin(host, now_ms), False, now_ms)
 
 
-def test_host_without_history_is_free() -> None:
-    """Nobody waits for a circuit that was never opened."""
+def test_host_earns_its_calls_by_answering() -> None:
+    """A host that hangs from the start holds one place; one that answers has all of its own in moments."""
+    hosts = Hosts(per_host=4)
+    hosts.wait("h", 0)
+    counts = []
+    for _ in range(5):
+        calls = turns(hosts, 0)
+        counts.append(len(calls))
+        hosts.end(calls[0], True, 1)
+        for call in calls[1:]:
+            hosts.withdraw(call, 1)
+    assert counts == [1, 2, 3, 4, 4]
+    assert hosts.is_proven("h") and not hosts.is_ill("h")
+
+
+def test_failures_halve_what_was_earned() -> None:
+    """One that stops answering loses its room in three time-outs, not in eight."""
+    hosts = Hosts(per_host=8)
+    answer(hosts, "h", 8)
+    earned = []
+    for _ in range(4):
+        fail(hosts, "h", 1)
+        earned.append(hosts.earned("h"))
+    assert earned == [4, 2, 1, 1]
+
+
+def test_hosts_take_turns() -> None:
+    """Nobody's backlog goes before another's first callback."""
+    hosts = Hosts(quick=3)
+    for host in "abcd":
+        hosts.wait(host, 0)
+    first = turns(hosts, 0)
+    assert names(first) == ["a", "b", "c"]
+    for call in first:
+        hosts.end(call, True, 1)
+    assert names(turns(hosts, 1)) == ["d", "a", "b"]
+
+
+def test_hosts_that_hang_leave_their_places_after_half_a_second() -> None:
+    """Three hundred handlers hang at once: a healthy one waits a second at most, not their time-outs."""
+    hosts = Hosts(quick=200, slow=600)
+    for number in range(300):
+        hosts.wait(number, 0)
+    hosts.wait("healthy", 0)
+    assert len(turns(hosts, 0)) == 200
+    assert (len(turns(hosts, SLOW_MS - 1)), hosts.wait_ms(SLOW_MS - 10)) == (0, 10)
+    second = turns(hosts, SLOW_MS)
+    assert len(second) == 101 and "healthy" in names(second)
+    hosts.end(second[-1], True, SLOW_MS + 1)
+    assert len(turns(hosts, 2 * SLOW_MS)) == 2, "it has earned two"
+
+
+def test_hosts_that_failed_share_a_quarter_of_the_slow_places() -> None:
+    """Whoever only answers slowly must not wait behind time-outs of the dead, and the quick wait for neither."""
+    hosts = Hosts(quick=4, slow=16)
+    for number in range(30):
+        fail(hosts, f"dead {number}", 1)
+        hosts.wait(f"dead {number}", 0)
+        hosts.end(hosts.begin(f"slow {number}", 0), True, SLOW_MS)
+        hosts.wait(f"slow {number}", 0)
+    hosts.wait("new", SLOW_MS)
+    begun = Counter(str(name).split()[0] for name in names(turns(hosts, SLOW_MS)))
+    assert begun == {"new": 1, "slow": 12}, "three quarters, and the last is for quick calls that turn out to be slow"
+    hosts = Hosts(quick=4, slow=16)
+    for number in range(30):
+        fail(hosts, f"dead {number}", 1)
+        hosts.wait(f"dead {number}", 0)
+    assert len(turns(hosts, 0)) == 4
+
+
+def test_slow_host_becomes_quick_by_a_quick_answer() -> None:
+    """A handler that had a bad minute is not held back for it afterwards."""
     hosts = Hosts()
-    for _ in range(100):
-        assert hosts.may_send("h", 0)
-        hosts.sent("h", 0)
-    assert (hosts.wait_ms("h", 0), hosts.is_limited("h")) == (0, False)
+    hosts.end(hosts.begin("h", 0), True, SLOW_MS)
+    assert hosts.is_ill("h")
+    hosts.end(hosts.begin("h", SLOW_MS), True, SLOW_MS + 5)
+    assert not hosts.is_ill("h")
 
 
-def test_host_that_hangs_gets_two_probes_until_one_succeeds() -> None:
-    """A dead handler must not hold the room that the living ones need."""
-    hosts = Hosts(failures=5, probes=2, pause_ms=1_000)
-    fail(hosts, 4, 0)
+def test_hosts_that_were_quick_leave_places_when_they_hang_together() -> None:
+    """However much each has earned, the next one finds a place; and all of them leave theirs after half a second."""
+    hosts = Hosts(per_host=64, quick=200, slow=600)
+    for number in range(16):
+        answer(hosts, f"{number}", 64)
+    taken = []
+    for number in range(16):
+        hosts.wait(f"{number}", 0)
+        taken.append(len(turns(hosts, 0)))
+    assert taken[:3] == [40, 32, 25] and taken[-1] > 0 and sum(taken) < 200
+    for number in range(200):
+        hosts.wait(f"new {number}", SLOW_MS)
+    assert len(turns(hosts, SLOW_MS)) == 200
+
+
+def test_host_that_hangs_is_probed_until_one_succeeds() -> None:
+    """A dead handler costs a call now and then; one answer frees it at once."""
+    hosts = Hosts(failures=5, pause_ms=1_000)
+    fail(hosts, "h", 4)
     assert not hosts.is_limited("h")
-    fail(hosts, 1, 0)
-    assert hosts.is_limited("h")
-    assert (hosts.may_send("h", 999), hosts.wait_ms("h", 400)) == (False, 600)
-    for _ in range(2):
-        assert hosts.may_send("h", 1_000)
-        hosts.sent("h", 1_000)
-    assert not hosts.may_send("h", 1_000)
-    hosts.ended("h", True, 1_100)
-    assert not hosts.is_limited("h")
-    assert hosts.may_send("h", 1_100)
+    fail(hosts, "h", 1)
+    hosts.wait("h", 0)
+    assert hosts.is_limited("h") and not turns(hosts, 999)
+    hosts.resume(999)
+    assert not turns(hosts, 999)
+    hosts.resume(1_000)
+    (probe,) = turns(hosts, 1_000)
+    hosts.end(probe, True, 1_100)
+    assert not hosts.is_limited("h") and len(turns(hosts, 1_100)) == 2
 
 
 def test_success_between_failures_starts_the_count_anew() -> None:
     """Only failures in a row mean that nobody is there."""
     hosts = Hosts(failures=2)
-    fail(hosts, 1, 0)
-    hosts.sent("h", 1)
-    hosts.ended("h", True, 1)
-    fail(hosts, 1, 2)
+    fail(hosts, "h", 1)
+    answer(hosts, "h", 1)
+    fail(hosts, "h", 1)
     assert not hosts.is_limited("h")
 
 
 def test_pause_doubles_up_to_its_limit() -> None:
     """A host that is down for hours costs a probe a minute."""
     hosts = Hosts(failures=1, pause_ms=1_000, pause_most_ms=5_000)
-    now = 0
-    pauses = []
+    fail(hosts, "h", 1)
+    hosts.wait("h", 0)
+    now, pauses = 0, []
     for _ in range(5):
-        fail(hosts, 1, now)
-        pauses.append(hosts.wait_ms("h", now))
-        now += pauses[-1]
+        began = now
+        while not (calls := turns(hosts, now)):
+            now += 500
+            hosts.resume(now)
+        pauses.append(now - began)
+        hosts.end(calls[0], False, now)
     assert pauses == [1_000, 2_000, 4_000, 5_000, 5_000]
 
 
 def test_requests_that_fail_together_cause_one_pause() -> None:
     """32 time-outs of one moment are one event, not 32 doublings."""
-    hosts = Hosts(failures=5, pause_ms=1_000)
-    fail(hosts, 32, 0)
-    assert hosts.wait_ms("h", 0) == 1_000
+    hosts = Hosts(per_host=32, failures=5, pause_ms=1_000)
+    answer(hosts, "h", 32)
+    hosts.wait("h", 0)
+    calls = turns(hosts, 0)
+    assert len(calls) == 32
+    for call in calls:
+        hosts.end(call, False, 10_000)
+    hosts.resume(11_000)
+    assert len(turns(hosts, 11_000)) == 1
+
+
+def test_answer_during_the_pause_ends_it() -> None:
+    """A call from before the failures comes back late: the host lives."""
+    hosts = Hosts(failures=1)
+    answer(hosts, "h", 3)
+    first, second = hosts.begin("h", 0), hosts.begin("h", 0)
+    hosts.end(first, False, 100)
+    hosts.wait("h", 100)
+    assert not turns(hosts, 100)
+    hosts.end(second, True, 200)
+    assert len(turns(hosts, 200)) > 0
 
 
 def test_hosts_do_not_share_a_circuit() -> None:
     """One customer's host is not another's."""
     hosts = Hosts(failures=1)
-    fail(hosts, 1, 0)
-    assert (hosts.may_send("h", 0), hosts.may_send("other", 0)) == (False, True)
+    fail(hosts, "h", 1)
+    hosts.wait("h", 0)
+    hosts.wait("other", 0)
+    assert names(turns(hosts, 0)) == ["other"]
 
 
-def test_old_failures_are_forgotten() -> None:
-    """Hosts that nobody calls any more must not fill memory; one under way is kept."""
-    hosts = Hosts(failures=1, kept_ms=1_000)
-    fail(hosts, 1, 0)
-    hosts.sent("busy", 0)
-    assert (hosts.expire(999), hosts.expire(1_000)) == (0, 1)
-    assert not hosts.is_limited("h")
-    hosts.ended("busy", True, 2_000)
+def test_old_hosts_are_forgotten() -> None:
+    """Hosts that nobody calls any more must not fill memory; those under way or waited for are kept."""
+    hosts = Hosts(failures=1, kept_ms=1_000, well_ms=100)
+    fail(hosts, "ill", 1)
+    answer(hosts, "well", 1)
+    busy = hosts.begin("busy", 0)
+    fail(hosts, "wanted", 1)
+    hosts.wait("wanted", 0)
+    assert [hosts.expire(now) for now in (99, 100, 999, 1_000, 2_000)] == [0, 1, 0, 1, 0]
+    assert hosts.is_limited("wanted") and not hosts.is_limited("ill")
+    hosts.end(busy, True, 2_000)
 
 
 def test_what_was_not_sent_says_nothing_about_the_host() -> None:
     """A request that was withdrawn must neither end the pause of an ill host nor stay counted as under way."""
-    hosts = Hosts(failures=2, probes=1, pause_ms=100)
-    for _ in range(2):
-        hosts.sent("a", 0)
-        hosts.ended("a", False, 0)
-    hosts.sent("a", 100)
-    hosts.withdrawn("a")
-    assert hosts.is_limited("a") and hosts.may_send("a", 100)
-    hosts.sent("b", 0)
-    hosts.withdrawn("b")
-    assert hosts.expire(10**9) == 1, "only the ill one was remembered"
+    hosts = Hosts(failures=2, pause_ms=100)
+    fail(hosts, "a", 2)
+    hosts.withdraw(hosts.begin("a", 100), 100)
+    assert hosts.is_limited("a")
+    hosts.withdraw(hosts.begin("b", 0), 0)
+    assert hosts.expire(60_100) == 1, "only the ill one was remembered"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_host_gets_its_turn_and_no_bound_is_broken(seed: int) -> None:
+    """Whatever hosts do: as many calls as the purses hold, all places free at the end, and nobody who waits forgotten."""
+    dice = random.Random(seed)
+    hosts = Hosts(per_host=4, quick=6, slow=12, failures=3, pause_ms=100, pause_most_ms=400)
+    left = {number: dice.randint(1, 30) for number in range(40)}
+    manners = {number: dice.choice(("quick", "slow", "dead")) for number in left}
+    under_way: list[tuple[int, Call]] = []
+    for number in left:
+        hosts.wait(number, 0)
+    now = 0
+    while any(left.values()) or under_way:
+        now += dice.randint(1, 60)
+        if now > 200_000:  # all are healed, so that all must end
+            manners = dict.fromkeys(left, "quick")
+        hosts.resume(now)
+        for due, call in [each for each in under_way if each[0] <= now]:
+            under_way.remove((due, call))
+            hosts.end(call, manners[call.host.name] != "dead", now)  # type: ignore[index]
+        while (name := hosts.next_turn(now)) is not None:
+            assert isinstance(name, int)
+            if left[name]:
+                left[name] -= 1
+                took = {"quick": 5, "slow": 700, "dead": 1_000}[manners[name]]
+                under_way.append((now + took, hosts.begin(name, now)))
+                if left[name]:
+                    hosts.wait(name, now)
+        assert len(under_way) <= 6 + 12 and max(Counter(names(c for _, c in under_way)).values(), default=0) <= 4
+        assert now < 2_000_000, "somebody waits for ever"
+    assert len([hosts.begin(f"new {number}", now) for number in range(6)]) == 6
+    hosts.wait("one more", now)
+    assert hosts.next_turn(now) is None, "all places were free, and now none is"

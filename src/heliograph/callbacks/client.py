@@ -17,15 +17,6 @@ from heliograph.callbacks.targets import Origin, Target
 
 C = TypeVar("C")
 
-# What one origin may have under way: it begins with 4, each answer adds one up to the cap, each request without an answer
-# halves it, down to 2. So a host that hangs holds 4 of 512 for its first time-out and 2 later, and it takes some 120 hosts
-# that hang at once to leave nothing for a new one; a host that answers reaches 32 after 28 answers.
-_FIRST = 4
-_LEAST = 2
-# Nor may it have more than a quarter of what is still free, so that hosts which were quick and then hang leave room too:
-# twelve at the cap of 32 leave 128, each further one a fifth less.
-_SHARE = 4
-
 
 class Answer:
     """How a request ended. `status` is the server's, or 0 when there was none; then `error` says why.
@@ -73,13 +64,11 @@ class _Request:
 
 
 class _Pool:
-    """What one origin has: idle connections (the last used at the end), the number of requests and connections, and how
-    many requests it may have under way by its latest answers."""
+    """What one origin has: idle connections (the last used at the end), and the number of requests and connections."""
 
-    __slots__ = ("allowed", "connections", "idle", "in_flight")
+    __slots__ = ("connections", "idle", "in_flight")
 
-    def __init__(self, allowed: int) -> None:
-        self.allowed = allowed
+    def __init__(self) -> None:
         self.idle: list[_Connection] = []
         self.in_flight = 0
         self.connections = 0
@@ -178,21 +167,14 @@ class Client:
         return self._loop.time()
 
     def room(self, target: Target) -> int:
-        """How many more requests to this target's origin may be posted now; ask again after each answer.
-
-        An origin begins with 4 at once and earns `host_cap` by answering, and never has more than a quarter of what is
-        left free for all (one is always possible while anything is free).
-        """
+        """How many more requests to this target's origin may be posted now. Whose turn it is, `Hosts` says."""
         return self._room(self._pools.get(target.origin))
 
     def _room(self, pool: _Pool | None) -> int:
-        free = self._total_cap - self._in_flight
-        if self._closing or free <= 0:
+        if self._closing:
             return 0
-        share = free // _SHARE or 1
-        if pool is None:
-            return min(self._host_cap, _FIRST, share)
-        return max(0, min(pool.allowed, share) - pool.in_flight)
+        free = self._total_cap - self._in_flight
+        return min(free, self._host_cap if pool is None else self._host_cap - pool.in_flight)
 
     def post(
         self,
@@ -211,13 +193,13 @@ class Client:
         `headers` are further (name, value) pairs. Raises NoRoom, and ValueError for a line break in a header.
         """
         pool = self._pools.get(target.origin)
-        if not self._room(pool):
+        if self._room(pool) <= 0:
             raise NoRoom("the client is closing" if self._closing else "no room for another request to this host")
         more = _lines(headers) if headers else b""
         payload = b"%b%b\r\nContent-Length: %d\r\n%b\r\n%b" % (target.prefix, content_type, len(body), more, body)
         request = _Request(target, payload, done, context, self._loop.time(), self._total_s)
         if pool is None:
-            pool = self._pools[target.origin] = _Pool(min(self._host_cap, _FIRST))
+            pool = self._pools[target.origin] = _Pool()
         pool.in_flight += 1
         self._in_flight += 1
         if self._timer is None:
@@ -332,10 +314,6 @@ class Client:
         self._in_flight -= 1
         if self._closing and not self._in_flight:
             self._drained.set()
-        if not status:
-            pool.allowed = max(pool.allowed // 2, min(_LEAST, self._host_cap))
-        elif pool.allowed < self._host_cap:
-            pool.allowed += 1
         answer = Answer(status, error, round((self._loop.time() - request.started) * 1000))
         try:
             request.done(answer, request.context)

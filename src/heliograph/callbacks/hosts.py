@@ -1,95 +1,272 @@
-"""How customers' hosts have behaved lately, so that one that hangs is only probed (design section 6 D; the circuit breaker)."""
+"""Whose turn it is to be called: hosts that answer quickly never wait for hosts that do not (design section 6 D, the circuit breaker).
 
+Calls under way are counted in two purses. A *quick* call is one to a host whose last answer was quick, or which is new; when it
+takes longer than `SLOW_MS`, it moves to the *slow* purse and leaves its place to others. Calls to hosts that answer slowly, or
+that failed lately, count in the slow purse from the start. So a host that hangs holds a quick place for half a second, once.
+"""
+
+from collections import OrderedDict
 from collections.abc import Hashable
-from dataclasses import dataclass
+
+SLOW_MS = 500
+# However much a host has earned, it has no more under way than a quarter of what is free, so that hosts which were quick and
+# hang at the same moment leave places for the others: of 200, first 40, then 32, 25 and so on (one is always possible).
+SHARE = 4
+# Of the slow purse, hosts that failed lately take a quarter, and with hosts that answer slowly three quarters: the last one
+# is kept for quick calls that turn out to be slow. A place there is held for a whole time-out, so it is what ill hosts share.
+QUARTERS_FAILING = 1
+QUARTERS_SLOW = 3
+
+QUICK, SLOW, FAILING = 0, 1, 2
 
 
-@dataclass(slots=True)
+class Call:
+    """One call under way, from `begin` to `end` or `withdraw`."""
+
+    __slots__ = ("began_ms", "host", "kind", "quick")
+
+    def __init__(self, host: "_Host", kind: int, began_ms: int) -> None:
+        self.host = host
+        self.kind = kind
+        self.quick = kind == QUICK  # the purse it is counted in
+        self.began_ms = began_ms
+
+
 class _Host:
-    in_flight: int = 0
-    failures: int = 0
-    pause_ms: int = 0
-    resume_ms: int = 0
-    changed_ms: int = 0
+    """What is known of one. `earned` is how many calls it may have under way by its latest answers."""
+
+    __slots__ = (
+        "changed_ms",
+        "earned",
+        "failures",
+        "in_flight",
+        "name",
+        "pause_ms",
+        "queued",
+        "resume_ms",
+        "slow",
+        "waits",
+    )
+
+    def __init__(self, name: Hashable) -> None:
+        self.name = name
+        self.in_flight = 0
+        self.earned = 1
+        self.slow = False  # its last answer was, or a call of it is
+        self.failures = 0  # in a row
+        self.pause_ms = self.resume_ms = self.changed_ms = 0
+        self.waits = False  # somebody has something for it
+        self.queued = -1  # the queue it stands in, by kind
+
+    def kind(self) -> int:
+        """Which of the three it is now."""
+        if self.failures:
+            return FAILING
+        return SLOW if self.slow else QUICK
 
 
 class Hosts:
-    """Counts by host. After `failures` requests in a row without any answer a host is *limited*: at most `probes` in flight,
-    and after each failed round a pause that doubles from `pause_ms` to `pause_most_ms`. One answer ends it.
+    """The turns of hosts, and how they have behaved.
+
+    per_host  calls to one host at once; it begins with one, each answer earns it one more, each failure halves them
+    quick     calls under way at once to hosts that answer within `SLOW_MS` or are new
+    slow      further calls that take longer, or are to hosts that answered slowly or not at all
+    failures  so many calls in a row without any answer *limit* a host: one call at once, and after each failure a pause that
+              doubles from `pause_ms` to `pause_most_ms`. One answer ends it.
+    kept_ms   a host that failed is remembered so long after its last call, one that is well for `well_ms`
 
     A host is any hashable name of one, best a target's `origin`. Times are milliseconds of any clock that does not go back.
     """
 
     def __init__(
         self,
+        per_host: int = 8,
+        quick: int = 200,
+        slow: int = 600,
         failures: int = 5,
-        probes: int = 2,
         pause_ms: int = 1_000,
         pause_most_ms: int = 60_000,
         kept_ms: int = 3_600_000,
+        well_ms: int = 60_000,
     ) -> None:
-        self._failures = failures
-        self._probes = probes
+        self._per_host = per_host
+        self._most_quick = quick
+        self._most_slow = slow
+        self._most_failures = failures
         self._pause_ms = pause_ms
         self._pause_most_ms = pause_most_ms
         self._kept_ms = kept_ms
+        self._well_ms = well_ms
         self._hosts: dict[Hashable, _Host] = {}
+        # Hosts that may have a turn, in order, by kind. Who has all his calls under way stands nowhere until one ends; who is
+        # paused stands in `_paused`.
+        self._queues: list[OrderedDict[_Host, None]] = [OrderedDict(), OrderedDict(), OrderedDict()]
+        self._paused: dict[_Host, None] = {}
+        self._under_way = [0, 0, 0]  # by kind at the start
+        self._in_quick = 0
+        self._in_slow = 0
+        self._quick_calls: OrderedDict[Call, None] = OrderedDict()  # in the order of their start
 
-    def may_send(self, host: Hashable, now_ms: int) -> bool:
-        """Whether one more request may go to this host now."""
+    # -- turns ---------------------------------------------------------------------
+    def wait(self, host: Hashable, now_ms: int) -> None:
+        """There is something for this host; `next_turn` gives its name when it may be sent."""
         state = self._hosts.get(host)
-        if state is None or state.failures < self._failures:
+        if state is None:
+            state = self._hosts[host] = _Host(host)
+            state.changed_ms = now_ms
+        if not state.waits:
+            state.waits = True
+            self._enqueue(state, now_ms)
+
+    def next_turn(self, now_ms: int) -> Hashable | None:
+        """The next host that one call may be made to now; None when there is none. Call `wait` again if it has more."""
+        self._move_late(now_ms)
+        for kind, queue in enumerate(self._queues):
+            while queue and self._has_place(kind):
+                state = queue.popitem(last=False)[0]
+                state.queued = -1
+                if state.kind() == kind and self._may_have_more(state) and now_ms >= state.resume_ms:
+                    state.waits = False
+                    return state.name
+                self._enqueue(state, now_ms)  # it has changed meanwhile
+                if 0 <= state.queued < kind:
+                    return self.next_turn(now_ms)
+        return None
+
+    def wait_ms(self, now_ms: int) -> int | None:
+        """After how many milliseconds places become free by time alone, for hosts that wait for one; None when none does."""
+        if not self._queues[QUICK] or not self._quick_calls or self._in_slow >= self._most_slow:
+            return None
+        return max(0, next(iter(self._quick_calls)).began_ms + SLOW_MS - now_ms)
+
+    def resume(self, now_ms: int) -> None:
+        """Hosts whose pause is over stand in the queues again. Call it every second or so."""
+        for state in [state for state in self._paused if now_ms >= state.resume_ms]:
+            del self._paused[state]
+            self._enqueue(state, now_ms)
+
+    def _move_late(self, now_ms: int) -> None:
+        """Quick calls that have become slow leave their places."""
+        while self._quick_calls and self._in_slow < self._most_slow:
+            call = next(iter(self._quick_calls))
+            if now_ms - call.began_ms < SLOW_MS:
+                break
+            del self._quick_calls[call]
+            call.quick = False
+            call.host.slow = True
+            self._in_quick -= 1
+            self._in_slow += 1
+
+    def _enqueue(self, state: _Host, now_ms: int) -> None:
+        """Where a host that something waits for stands now."""
+        if not state.waits or state.queued >= 0 or not self._may_have_more(state):
+            return
+        if now_ms < state.resume_ms:
+            self._paused[state] = None
+            return
+        state.queued = state.kind()
+        self._queues[state.queued][state] = None
+
+    def _may_have_more(self, state: _Host) -> bool:
+        """Whether a host has calls left of what it has earned, and of its share of what is free."""
+        if not state.in_flight:
             return True
-        return state.in_flight < self._probes and now_ms >= state.resume_ms
+        free = min(self._most_quick - self._in_quick, self._most_slow - self._in_slow)
+        return state.in_flight < min(state.earned, free // SHARE)
 
-    def wait_ms(self, host: Hashable, now_ms: int) -> int:
-        """Milliseconds until the pause of a limited host ends; 0 when there is none."""
+    def _has_place(self, kind: int) -> bool:
+        if kind == QUICK:
+            return self._in_quick < self._most_quick
+        if self._in_slow >= max(1, self._most_slow * QUARTERS_SLOW // 4):
+            return False
+        return kind == SLOW or self._under_way[FAILING] < max(1, self._most_slow * QUARTERS_FAILING // 4)
+
+    # -- calls ---------------------------------------------------------------------
+    def begin(self, host: Hashable, now_ms: int) -> Call:
+        """A call is being made; `end` or `withdraw` must follow."""
         state = self._hosts.get(host)
-        return 0 if state is None else max(0, state.resume_ms - now_ms)
+        if state is None:
+            state = self._hosts[host] = _Host(host)
+        call = Call(state, state.kind(), now_ms)
+        state.in_flight += 1
+        state.changed_ms = now_ms
+        self._under_way[call.kind] += 1
+        if call.quick:
+            self._in_quick += 1
+            self._quick_calls[call] = None
+        else:
+            self._in_slow += 1
+        return call
+
+    def end(self, call: Call, answered: bool, now_ms: int) -> None:
+        """It has ended: with an answer of whatever status, or with none (time-out, refused, no address)."""
+        state = call.host
+        state.changed_ms = now_ms
+        if answered:
+            state.failures = state.pause_ms = state.resume_ms = 0
+            state.slow = now_ms - call.began_ms >= SLOW_MS
+            if state.earned < self._per_host:
+                state.earned += 1
+        else:
+            state.failures += 1
+            state.earned = max(1, state.earned // 2)
+            # Those that were under way together fail together: they are one round and cause one pause.
+            if self._is_limited(state) and now_ms >= state.resume_ms:
+                state.earned = 1
+                state.pause_ms = min(state.pause_ms * 2 or self._pause_ms, self._pause_most_ms)
+                state.resume_ms = now_ms + state.pause_ms
+        self._leave(call, now_ms)
+
+    def withdraw(self, call: Call, now_ms: int) -> None:
+        """It was not made after all: that says nothing about the host."""
+        self._leave(call, now_ms)
+
+    def _leave(self, call: Call, now_ms: int) -> None:
+        state = call.host
+        state.in_flight -= 1
+        self._under_way[call.kind] -= 1
+        if call.quick:
+            self._in_quick -= 1
+            del self._quick_calls[call]
+        else:
+            self._in_slow -= 1
+        if now_ms >= state.resume_ms:
+            self._paused.pop(state, None)
+        self._enqueue(state, now_ms)
+
+    # -- what is known ---------------------------------------------------------------
+    def is_proven(self, host: Hashable) -> bool:
+        """Whether it has answered quickly, so often that it has earned all its calls."""
+        state = self._hosts.get(host)
+        return state is not None and state.kind() == QUICK and state.earned >= self._per_host
+
+    def is_ill(self, host: Hashable) -> bool:
+        """Whether it answers slowly or failed lately."""
+        state = self._hosts.get(host)
+        return state is not None and state.kind() != QUICK
 
     def is_limited(self, host: Hashable) -> bool:
         """Whether the host is only being probed."""
         state = self._hosts.get(host)
-        return state is not None and state.failures >= self._failures
+        return state is not None and self._is_limited(state)
 
-    def sent(self, host: Hashable, now_ms: int) -> None:
-        """A request has been handed over; `ended` or `withdrawn` must follow."""
+    def _is_limited(self, state: _Host) -> bool:
+        return state.failures >= self._most_failures
+
+    def earned(self, host: Hashable) -> int:
+        """How many calls it may have under way by its answers."""
         state = self._hosts.get(host)
-        if state is None:
-            state = self._hosts[host] = _Host()
-        state.in_flight += 1
-        state.changed_ms = now_ms
-
-    def ended(self, host: Hashable, answered: bool, now_ms: int) -> None:
-        """A request has ended: with an answer of whatever status, or with none (time-out, refused, no address)."""
-        state = self._hosts[host]
-        state.in_flight -= 1
-        state.changed_ms = now_ms
-        if answered:
-            state.failures = state.pause_ms = state.resume_ms = 0
-            if not state.in_flight:
-                del self._hosts[host]  # a healthy host costs no memory
-            return
-        state.failures += 1
-        # Those that were under way together fail together: they are one round and cause one pause.
-        if state.failures >= self._failures and now_ms >= state.resume_ms:
-            state.pause_ms = min(state.pause_ms * 2 or self._pause_ms, self._pause_most_ms)
-            state.resume_ms = now_ms + state.pause_ms
-
-    def withdrawn(self, host: Hashable) -> None:
-        """What `sent` announced was not sent after all: it says nothing about the host."""
-        state = self._hosts[host]
-        state.in_flight -= 1
-        if not state.in_flight and not state.failures:
-            del self._hosts[host]
+        return 1 if state is None else state.earned
 
     def expire(self, now_ms: int) -> int:
-        """Forgets hosts that nothing was sent to for `kept_ms`; returns how many. Call it every few minutes."""
+        """Forgets hosts that nothing was sent to for long; returns how many. Call it every few seconds."""
         old = [
-            host
-            for host, state in self._hosts.items()
-            if not state.in_flight and now_ms - state.changed_ms >= self._kept_ms
+            state
+            for state in self._hosts.values()
+            if not state.in_flight
+            and not state.waits
+            and now_ms - state.changed_ms >= (self._kept_ms if state.failures else self._well_ms)
         ]
-        for host in old:
-            del self._hosts[host]
+        for state in old:
+            del self._hosts[state.name]
         return len(old)

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from heliograph.callbacks.client import Answer, Client
-from heliograph.callbacks.hosts import Hosts
+from heliograph.callbacks.hosts import Call, Hosts
 from heliograph.callbacks.payloads import render, render_incoming, sign
 from heliograph.callbacks.plans import Plan, parse_plan
 from heliograph.callbacks.targets import BadTarget, Origin
@@ -19,7 +19,12 @@ log = logging.getLogger(__name__)
 
 MOST_HELD = 20_000  # rows in memory; the rest waits in the table
 MOST_PER_HOST = 2_000
-FEW = 10  # rows held for a host that is only probed: its backlog must not take the room of those that answer
+# A host that is ill or not known yet holds rows for some turns only, and all of those together a quarter of memory: their
+# backlogs must not take the room of those that answer.
+TURNS_HELD = 4
+ILL_PART = 4
+# A new host may take an eighth of what is left of that quarter: 625 rows for the first, 547 for the second and so on.
+NEW_PART = 8
 PAGE = 1_000
 TICK_S = 1.0
 IDLE_PAGE_S = (
@@ -34,15 +39,21 @@ class Sender:
     """Sends news; belongs to the event loop."""
 
     def __init__(
-        self, callbacks: Callbacks, client: Client, clock_ms: Callable[[], int], most_held: int = MOST_HELD
+        self,
+        callbacks: Callbacks,
+        client: Client,
+        hosts: Hosts,
+        clock_ms: Callable[[], int],
+        most_held: int = MOST_HELD,
     ) -> None:
         self._callbacks = callbacks
         self._client = client
         self._clock_ms = clock_ms
         self._most_held = most_held
-        self._hosts = Hosts()
-        self._waiting: OrderedDict[Any, deque[tuple[Callback, Plan]]] = OrderedDict()
+        self._hosts = hosts
+        self._waiting: dict[Any, deque[tuple[Callback, Plan]]] = {}
         self._held: set[int] = set()
+        self._unproven: set[int] = set()  # those of them that were taken for a host that is ill or new
         # Rows that left memory while a page was being read: the page may show them as they were.
         self._settled: set[int] = set()
         self._busy: dict[int, deque[tuple[Callback, Plan]]] = {}
@@ -50,6 +61,7 @@ class Sender:
         # may hold more such news than is here (after a start, after a change from outside) it is asked about each message.
         self._stalled: dict[int, int] = {}
         self._unsure = True
+        self._unsure_of: set[Origin] = set()  # the hosts of which it was more than memory remembers
         self._mark = ""
         # Hosts of which rows are only in the table: newer ones wait there too, so that none overtakes them. And those that
         # the present walk over the table has found so.
@@ -61,6 +73,7 @@ class Sender:
         self._once_more = False  # rows that the present walk has passed are wanted
         self._reading = False
         self._pumping = False
+        self._waking = False
         self._fetching: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -96,18 +109,37 @@ class Sender:
             return True
         origin = plan.target.origin
         queue = self._waiting.get(origin)
-        most = FEW if self._hosts.is_limited(origin) else MOST_PER_HOST
-        full = len(self._held) >= self._most_held or (queue is not None and len(queue) >= most)
+        proven = self._hosts.is_proven(origin)
+        most = MOST_PER_HOST if proven else self._most_unproven(origin)
+        full = len(self._held) >= self._most_held or (len(queue) if queue is not None else 0) >= most
         if full or (live and origin in self._behind):
             self._leave(origin)
             return False
-        if queue is None:
-            queue = self._waiting[origin] = deque()
         if callback.id == older_id:
             del self._stalled[callback.int_id]  # not before there was room: it must not be overtaken
-        queue.append((callback, plan))
         self._held.add(callback.id)
+        if not proven:
+            self._unproven.add(callback.id)
+        if queue is None:
+            queue = self._waiting[origin] = deque()
+        queue.append((callback, plan))
+        self._hosts.wait(origin, now_ms)
         return True
+
+    def _most_unproven(self, origin: Origin) -> int:
+        """How many rows memory holds for a host that has not earned all its calls."""
+        left = max(0, self._most_held // ILL_PART - len(self._unproven))
+        few = min(left, self._most_ill(origin))
+        return few if self._hosts.is_ill(origin) else max(few, left // NEW_PART)
+
+    def _most_ill(self, origin: Origin) -> int:
+        """How many of an ill host: some turns of what it may have under way, or the next and the one after it."""
+        return 2 if self._hosts.is_limited(origin) else TURNS_HELD * self._hosts.earned(origin)
+
+    def _forget(self, id_: int) -> None:
+        """Memory lets go of a row."""
+        self._held.discard(id_)
+        self._unproven.discard(id_)
 
     def _leave(self, origin: Origin) -> None:
         """A row of this host is left to the table."""
@@ -127,55 +159,71 @@ class Sender:
         if self._stopping:
             return
         now_ms = self._clock_ms()
-        for origin in list(self._waiting):
-            queue = self._waiting[origin]
-            while queue and self._hosts.may_send(origin, now_ms) and self._client.room(queue[0][1].target) > 0:
-                self._begin(*queue.popleft(), now_ms)
+        while (origin := self._hosts.next_turn(now_ms)) is not None:
+            queue = self._waiting.get(origin)
             if not queue:
+                continue
+            callback, plan = queue.popleft()
+            if queue:
+                self._begin(callback, plan, now_ms)
+                self._hosts.wait(origin, now_ms)
+            else:
                 del self._waiting[origin]
-        if self._waiting:
-            self._waiting.move_to_end(next(iter(self._waiting)))
+                self._begin(callback, plan, now_ms)
+        if (wait_ms := self._hosts.wait_ms(now_ms)) is not None and not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_later((wait_ms + 1) / 1000, self._wake)
         if self._more and len(self._held) < self._most_held // 2 and not self._reading:
             self._reading = True
             self._spawn(self._read())
 
+    def _wake(self) -> None:
+        """Places have become free by time alone."""
+        self._waking = False
+        self._pump_soon()
+
     def _begin(self, callback: Callback, plan: Plan, now_ms: int) -> None:
         """Send one row, unless another of the same message is under way, or older news of it has failed meanwhile."""
         if callback.id > self._stalled.get(callback.int_id, FAR_MS):
-            self._held.discard(callback.id)  # it is in the table
+            self._forget(callback.id)  # it is in the table
             return
         if callback.int_id in self._busy:
             self._busy[callback.int_id].append((callback, plan))
             return
         self._busy[callback.int_id] = deque()
-        self._hosts.sent(plan.target.origin, now_ms)
+        call = self._hosts.begin(plan.target.origin, now_ms)
         account, message = self._callbacks.find_account(callback), self._callbacks.find(callback)
-        if account is not None and message is not None and not self._unsure:
-            self._post(callback, plan, render(plan, callback, message, account), account)
+        if account is not None and message is not None and not self._is_unsure(plan):
+            self._post(callback, plan, call, render(plan, callback, message, account), account)
         else:
-            self._spawn(self._fetch(callback, plan))
+            self._spawn(self._fetch(callback, plan, call))
 
-    async def _fetch(self, callback: Callback, plan: Plan) -> None:
+    def _is_unsure(self, plan: Plan) -> bool:
+        """Whether the table may hold older news of its message of which memory knows nothing."""
+        return self._unsure or plan.target.origin in self._unsure_of
+
+    async def _fetch(self, callback: Callback, plan: Plan, call: Call) -> None:
         """Send one row of which something must be asked from the store."""
         account = self._callbacks.find_account(callback)
         try:
-            older_id = await self._callbacks.find_older(callback) if self._unsure else None
+            older_id = await self._callbacks.find_older(callback) if self._is_unsure(plan) else None
             body = await self._write(callback, plan, account) if older_id is None and account is not None else b""
         except Exception:
             log.exception("callback_fetch_failed")
-            self._put_back(callback, plan)
+            self._put_back(callback, plan, call)
             return
         if older_id is not None:
-            self._stall(callback.int_id, older_id)
-            self._put_back(callback, plan, more=False)
+            if len(self._stalled) < MOST_STALLED:
+                self._stalled[callback.int_id] = older_id
+            self._put_back(callback, plan, call, more=False)
         elif account is None or not body:
             self._callbacks.drop(callback, "its message or account is gone", self._clock_ms())
             self._unstall(callback)
-            self._put_back(callback, plan, more=False)
+            self._put_back(callback, plan, call, more=False)
         elif self._client.room(plan.target) > 0:
-            self._post(callback, plan, body, account)
+            self._post(callback, plan, call, body, account)
         else:
-            self._put_back(callback, plan)
+            self._put_back(callback, plan, call)
 
     async def _write(self, callback: Callback, plan: Plan, account: Account) -> bytes:
         """The body; empty when what it is about is gone."""
@@ -185,40 +233,36 @@ class Sender:
         message = await self._callbacks.fetch(callback)
         return b"" if message is None else render(plan, callback, message, account)
 
-    def _put_back(self, callback: Callback, plan: Plan, more: bool = True) -> None:
+    def _put_back(self, callback: Callback, plan: Plan, call: Call, more: bool = True) -> None:
         """It was not sent: memory lets go of it, and with ``more`` the table is read again."""
-        self._held.discard(callback.id)
+        self._forget(callback.id)
         if more:
             self._read_again()
-        self._hosts.withdrawn(plan.target.origin)
+        self._hosts.withdraw(call, self._clock_ms())
         self._free(callback, plan)
 
-    def _post(self, callback: Callback, plan: Plan, body: bytes, account: Account) -> None:
+    def _post(self, callback: Callback, plan: Plan, call: Call, body: bytes, account: Account) -> None:
         headers: tuple[tuple[bytes, bytes], ...] = ((b"X-Heliograph-Event", b"%d" % callback.id),)
         keys = self._callbacks.keys_of(account)
         if keys:
             headers = (*headers, (b"X-Heliograph-Signature", sign(body, keys, self._clock_ms() // 1000)))
-        self._client.post(plan.target, body, plan.content_type, self._answered, (callback, plan), headers)
+        self._client.post(plan.target, body, plan.content_type, self._answered, (callback, plan, call), headers)
 
-    def _answered(self, answer: Answer, context: tuple[Callback, Plan]) -> None:
-        callback, plan = context
+    def _answered(self, answer: Answer, context: tuple[Callback, Plan, Call]) -> None:
+        callback, plan, call = context
         now_ms = self._clock_ms()
         ok = answer.status in OK
         detail = f"{answer.status or answer.error} in {answer.took_ms} ms"
-        still_open = self._callbacks.record(callback, ok, detail, now_ms, lambda: self._let_go(callback))
+        still_open = self._callbacks.record(callback, ok, detail, now_ms, lambda: self._let_go(callback, plan))
         if still_open is not None:
-            self._stall(callback.int_id, callback.id)
+            self._stalled[callback.int_id] = callback.id
             self._next_due(still_open.due_ms)
         else:
             self._unstall(callback)
-        self._ended(callback, plan, answered=answer.status != 0)
-
-    def _stall(self, int_id: int, id_: int) -> None:
-        """What is newer of this message waits; beyond so many the table alone remembers it."""
-        if len(self._stalled) < MOST_STALLED or int_id in self._stalled:
-            self._stalled[int_id] = id_
-        else:
-            self._unsure = True
+        self._hosts.end(call, answer.status != 0, now_ms)
+        if self._hosts.is_ill(plan.target.origin):
+            self._trim(plan.target.origin)
+        self._free(callback, plan)
 
     def _unstall(self, callback: Callback) -> None:
         """It is over: what waits behind it in the table may be told."""
@@ -226,34 +270,35 @@ class Sender:
             del self._stalled[callback.int_id]
             self._read_again()
 
-    def _let_go(self, callback: Callback) -> None:
-        """What became of it is on disk: from now on the table tells the truth about it."""
-        self._held.discard(callback.id)
+    def _let_go(self, callback: Callback, plan: Plan) -> None:
+        """What became of it is on disk: from now on the table tells the truth about it, and alone when memory is full."""
+        self._forget(callback.id)
+        if len(self._stalled) > MOST_STALLED and self._stalled.get(callback.int_id) == callback.id:
+            del self._stalled[callback.int_id]
+            self._unsure_of.add(plan.target.origin)
         if self._reading:
             self._settled.add(callback.id)
-
-    def _ended(self, callback: Callback, plan: Plan, answered: bool) -> None:
-        origin = plan.target.origin
-        self._hosts.ended(origin, answered, self._clock_ms())
-        if not answered and self._hosts.is_limited(origin):
-            self._trim(origin)
-        self._free(callback, plan)
 
     def _free(self, callback: Callback, plan: Plan) -> None:
         """Nothing of this message is under way any more: what waited behind it is next, unless it is to be told again."""
         behind = self._busy.pop(callback.int_id)
         if behind and callback.int_id in self._stalled:
-            self._held.difference_update(newer.id for newer, _ in behind)
+            for newer, _ in behind:
+                self._forget(newer.id)
         elif behind:
             queue = self._waiting.setdefault(plan.target.origin, deque())
             queue.extendleft(reversed(behind))
+            self._hosts.wait(plan.target.origin, self._clock_ms())
         self._pump_soon()
 
     def _trim(self, origin: Origin) -> None:
-        """A host that is only probed from now on gives its room to others; the newest rows leave first."""
+        """A host that is ill from now on gives its room to others; the newest rows leave first."""
         queue = self._waiting.get(origin)
-        while queue is not None and len(queue) > FEW:
-            self._held.discard(queue.pop()[0].id)
+        if queue is None:
+            return
+        most = self._most_ill(origin)
+        while len(queue) > most:
+            self._forget(queue.pop()[0].id)
             self._leave(origin)
 
     # -- the table ----------------------------------------------------------------
@@ -267,6 +312,7 @@ class Sender:
     def look(self) -> None:
         """Look at the table: a later time has come, or a large request has become valid."""
         self._wake_ms = FAR_MS
+        self._hosts.resume(self._clock_ms())
         self._read_again()
         self._pump_soon()
 
@@ -332,12 +378,14 @@ class Sender:
             return
         # Nothing is left for later but what memory knows of: all that is stalled is held, or was taken away from outside.
         self._unsure = False
+        self._unsure_of.clear()
         self._stalled = {int_id: id_ for int_id, id_ in self._stalled.items() if id_ in self._held}
 
     async def run(self) -> None:
         """The clock of the loop: paused hosts are probed again, and changes of the command line are seen."""
         while not self._stopping:
             await asyncio.sleep(TICK_S)
+            self._hosts.resume(self._clock_ms())
             self._hosts.expire(self._clock_ms())
             await self._see_mark()
             self._pump_soon()
@@ -354,7 +402,8 @@ class Sender:
     def reconsider(self) -> None:
         """Somebody else has changed the table: what waits in memory is let go of and read anew; what is under way ends."""
         for queue in self._waiting.values():
-            self._held.difference_update(callback.id for callback, _ in queue)
+            for callback, _ in queue:
+                self._forget(callback.id)
         self._waiting.clear()
         self._stalled.clear()
         self._unsure = True
