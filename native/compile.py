@@ -94,6 +94,7 @@ MODULES = [
     "gateways/smpp_texts",
     "callbacks/addresses",
     "callbacks/answers",
+    "callbacks/backlog",
     "callbacks/client",
     "callbacks/dialer",
     "callbacks/hosts",

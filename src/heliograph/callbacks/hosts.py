@@ -7,6 +7,7 @@ that failed lately, count in the slow purse from the start. So a host that hangs
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from typing import Any
 
 SLOW_MS = 500
 # However much a host has earned, it has no more under way than a quarter of what is free, so that hosts which were quick and
@@ -118,7 +119,7 @@ class Hosts:
             state.waits = True
             self._enqueue(state, now_ms)
 
-    def next_turn(self, now_ms: int) -> Hashable | None:
+    def next_turn(self, now_ms: int) -> Any:
         """The next host that one call may be made to now; None when there is none. Call `wait` again if it has more."""
         self._move_late(now_ms)
         for kind, queue in enumerate(self._queues):
@@ -244,6 +245,11 @@ class Hosts:
         """Whether it answers slowly or failed lately."""
         state = self._hosts.get(host)
         return state is not None and state.kind() != QUICK
+
+    def is_failing(self, host: Hashable) -> bool:
+        """Whether its last call had no answer."""
+        state = self._hosts.get(host)
+        return state is not None and state.failures > 0
 
     def is_limited(self, host: Hashable) -> bool:
         """Whether the host is only being probed."""

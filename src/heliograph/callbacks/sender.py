@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from heliograph.callbacks.backlog import Backlog
 from heliograph.callbacks.client import Answer, Client
 from heliograph.callbacks.hosts import Call, Hosts
 from heliograph.callbacks.payloads import render, render_incoming, sign
@@ -22,14 +23,18 @@ MOST_PER_HOST = 2_000
 # A host that is ill or not known yet holds rows for some turns only, and all of those together a quarter of memory: their
 # backlogs must not take the room of those that answer.
 TURNS_HELD = 4
+TURNS_HELD_SLOW = 16  # of one that answers, but slowly: it may have 16 turns a second, and is read for once
 ILL_PART = 4
 # A new host may take an eighth of what is left of that quarter: 625 rows for the first, 547 for the second and so on.
 NEW_PART = 8
 PAGE = 1_000
 TICK_S = 1.0
-IDLE_PAGE_S = (
-    0.02  # after a page of which memory could take nothing: walking over a large backlog must not fill a processor
-)
+# After a page of which memory could take nothing: walking over a large backlog must not fill a processor.
+IDLE_PAGE_S = 0.02
+# Pages read at once for one host, and hosts that answer slowly which are read for in one second: 20 and 32 pages are some
+# 60 and 100 ms of a processor.
+PAGES_FETCHED = 20
+SLOW_FETCHED = 32
 MOST_STALLED = 20_000
 FAR_MS = 2**62
 OK = frozenset({200, 404})  # 404 counts as told, too (seed 001)
@@ -63,13 +68,11 @@ class Sender:
         self._unsure = True
         self._unsure_of: set[Origin] = set()  # the hosts of which it was more than memory remembers
         self._mark = ""
-        # Hosts of which rows are only in the table: newer ones wait there too, so that none overtakes them. And those that
-        # the present walk over the table has found so.
-        self._behind: set[Origin] = set()
-        self._passed_over: set[Origin] = set()
+        self._backlog = Backlog()
+        self._thirsty: dict[Origin, None] = {}  # hosts that answer slowly and have run out of rows
         self._wake_ms = FAR_MS
         self._more = True
-        self._after = 0
+        self._walk_s = 0.0  # when the walk goes on, in the loop's time
         self._once_more = False  # rows that the present walk has passed are wanted
         self._reading = False
         self._pumping = False
@@ -108,12 +111,14 @@ class Sender:
             self._callbacks.drop(callback, f"bad callback address: {error}", now_ms)
             return True
         origin = plan.target.origin
+        if not live and not self._backlog.concerns(origin):
+            return False
         queue = self._waiting.get(origin)
         proven = self._hosts.is_proven(origin)
         most = MOST_PER_HOST if proven else self._most_unproven(origin)
         full = len(self._held) >= self._most_held or (len(queue) if queue is not None else 0) >= most
-        if full or (live and origin in self._behind):
-            self._leave(origin)
+        if full or not self._backlog.may_take(origin, callback.id, live):
+            self._leave(origin, callback.id)
             return False
         if callback.id == older_id:
             del self._stalled[callback.int_id]  # not before there was room: it must not be overtaken
@@ -134,17 +139,18 @@ class Sender:
 
     def _most_ill(self, origin: Origin) -> int:
         """How many of an ill host: some turns of what it may have under way, or the next and the one after it."""
-        return 2 if self._hosts.is_limited(origin) else TURNS_HELD * self._hosts.earned(origin)
+        if self._hosts.is_limited(origin):
+            return 2
+        return (TURNS_HELD if self._hosts.is_failing(origin) else TURNS_HELD_SLOW) * self._hosts.earned(origin)
 
     def _forget(self, id_: int) -> None:
         """Memory lets go of a row."""
         self._held.discard(id_)
         self._unproven.discard(id_)
 
-    def _leave(self, origin: Origin) -> None:
+    def _leave(self, origin: Origin, id_: int) -> None:
         """A row of this host is left to the table."""
-        self._behind.add(origin)
-        self._passed_over.add(origin)
+        self._backlog.leave(origin, id_)
         self._more = True
 
     # -- sending ----------------------------------------------------------------
@@ -163,19 +169,25 @@ class Sender:
             queue = self._waiting.get(origin)
             if not queue:
                 continue
-            callback, plan = queue.popleft()
+            self._begin(*queue.popleft(), now_ms)
             if queue:
-                self._begin(callback, plan, now_ms)
                 self._hosts.wait(origin, now_ms)
             else:
-                del self._waiting[origin]
-                self._begin(callback, plan, now_ms)
+                self._waiting.pop(origin, None)
+            if self._backlog.holds(origin):
+                self._refill(origin, len(queue))
         if (wait_ms := self._hosts.wait_ms(now_ms)) is not None and not self._waking:
             self._waking = True
             asyncio.get_running_loop().call_later((wait_ms + 1) / 1000, self._wake)
-        if self._more and len(self._held) < self._most_held // 2 and not self._reading:
-            self._reading = True
-            self._spawn(self._read())
+        self._read_soon()
+
+    def _refill(self, origin: Origin, held: int) -> None:
+        """Read for a host that answers before memory has no more rows of it; for a slow one in the next second."""
+        if not self._hosts.is_ill(origin):
+            if held <= MOST_PER_HOST // 4:
+                self._backlog.want(origin)
+        elif held <= self._hosts.earned(origin) and not self._hosts.is_failing(origin):
+            self._thirsty[origin] = None
 
     def _wake(self) -> None:
         """Places have become free by time alone."""
@@ -298,8 +310,9 @@ class Sender:
             return
         most = self._most_ill(origin)
         while len(queue) > most:
-            self._forget(queue.pop()[0].id)
-            self._leave(origin)
+            newest = queue.pop()[0].id
+            self._forget(newest)
+            self._leave(origin, newest)
 
     # -- the table ----------------------------------------------------------------
     def _next_due(self, due_ms: int) -> None:
@@ -319,48 +332,92 @@ class Sender:
     def _read_again(self) -> None:
         """Read the table, from its beginning when a walk over it is under way."""
         self._more = True
-        self._once_more = self._once_more or self._reading or self._after > 0
+        self._walk_s = 0.0
+        self._once_more = self._once_more or self._reading or self._backlog.after > 0
 
-    async def _read(self) -> None:
-        """Walk over the due rows that memory does not hold; a host that is full is passed over."""
+    def _read_soon(self) -> None:
+        """Read on, when there is room: for hosts that wait for their rows, or the next page of the walk."""
+        if self._reading or len(self._held) >= self._most_held // 2:
+            return
+        loop = asyncio.get_running_loop()
+        if self._backlog.is_wanted:
+            self._reading = True
+            self._spawn(self._read(self._fetch_rows))
+        elif self._more and self._walk_s <= loop.time():
+            self._reading = True
+            self._spawn(self._read(self._walk))
+
+    def _rest(self, seconds: float) -> None:
+        """The walk goes on after so many seconds."""
+        self._more = True
+        loop = asyncio.get_running_loop()
+        self._walk_s = loop.time() + seconds
+        if seconds:
+            loop.call_later(seconds + 0.001, self._pump_soon)
+
+    async def _read(self, how: Callable[[], Awaitable[None]]) -> None:
+        self._settled.clear()
         try:
-            self._more = False
-            self._settled.clear()
-            now_ms = self._clock_ms()
-            if not self._after:
-                self._passed_over.clear()
-                if self._unsure:
-                    await self._learn()
-            rows = await self._callbacks.read_due(now_ms, self._after, PAGE)
-            taken = []
-            for callback in rows:
-                if callback.id not in self._settled and callback.id not in self._held:
-                    self._take(callback, live=False)
-                    if callback.id in self._held:
-                        taken.append(callback)
-                self._after = callback.id
-            await self._callbacks.read_ahead(taken)
-            if len(rows) == PAGE:
-                self._more = True
-                if not taken:
-                    await asyncio.sleep(IDLE_PAGE_S)
-            else:
-                self._after = 0
-                self._behind = set(self._passed_over)
-                if self._once_more:
-                    self._once_more, self._more = False, True
-                elif self._behind:
-                    await asyncio.sleep(TICK_S)
-                    self._more = True
-                else:
-                    await self._end_walk(now_ms)
+            await how()
         except Exception:
             log.exception("callbacks_read_failed")
-            self._more = True
-            await asyncio.sleep(TICK_S)
+            self._rest(TICK_S)
         finally:
             self._reading = False
             self._pump_soon()
+
+    async def _fetch_rows(self) -> None:
+        """Rows of one host, from the first that was left, until there is no more room for them."""
+        now_ms = self._clock_ms()
+        backlog = self._backlog
+        after = backlog.begin_fetch()
+        at_end = False
+        try:
+            for _ in range(PAGES_FETCHED):
+                self._settled.clear()
+                rows = await self._callbacks.read_due(now_ms, after, PAGE)
+                taken = await self._hold(rows)
+                at_end = len(rows) < PAGE
+                if at_end or backlog.is_full:
+                    break
+                after = rows[-1].id
+                if not taken:
+                    await asyncio.sleep(IDLE_PAGE_S)
+        finally:
+            backlog.end_fetch(after, at_end)
+
+    async def _hold(self, rows: list[Callback]) -> list[Callback]:
+        """Takes rows from the table; returns those that memory holds now."""
+        taken = []
+        for callback in rows:
+            if callback.id not in self._settled and callback.id not in self._held:
+                self._take(callback, live=False)
+                if callback.id in self._held:
+                    taken.append(callback)
+        await self._callbacks.read_ahead(taken)
+        return taken
+
+    async def _walk(self) -> None:
+        """The next page of the due rows that memory does not hold; a host that is full is passed over."""
+        self._more = False
+        backlog, now_ms = self._backlog, self._clock_ms()
+        if not backlog.after:
+            backlog.begin_walk()
+            if self._unsure:
+                await self._learn()
+        rows = await self._callbacks.read_due(now_ms, backlog.after, PAGE)
+        taken = await self._hold(rows)
+        if len(rows) == PAGE:
+            backlog.after = rows[-1].id
+            self._rest(0.0 if taken else IDLE_PAGE_S)
+            return
+        backlog.end_walk()
+        if self._once_more:
+            self._once_more, self._more = False, True
+        elif backlog:
+            self._rest(TICK_S)
+        else:
+            await self._end_walk(now_ms)
 
     async def _learn(self) -> None:
         """What the table holds of news that was tried before: newer news of the same messages waits behind it."""
@@ -387,6 +444,9 @@ class Sender:
             await asyncio.sleep(TICK_S)
             self._hosts.resume(self._clock_ms())
             self._hosts.expire(self._clock_ms())
+            for origin in list(self._thirsty)[:SLOW_FETCHED]:
+                del self._thirsty[origin]
+                self._backlog.want(origin)
             await self._see_mark()
             self._pump_soon()
 
@@ -407,7 +467,7 @@ class Sender:
         self._waiting.clear()
         self._stalled.clear()
         self._unsure = True
-        self._after = 0
+        self._backlog.begin_walk()
         self.look()
 
     def _spawn(self, work: Any) -> None:
