@@ -43,7 +43,10 @@ print(found.http.connections, found.smpp.connections, found.smtp.connections, fo
     ("hard", "expected"),
     [
         (20_000, "9000 1000 1000 200 600"),
-        (1224, "691 76 1000 64 192"),  # 1,024 remain: a quarter for callbacks, nine parts of the rest for HTTP, one for SMPP
+        (
+            1224,
+            "691 76 1000 64 192",
+        ),  # 1,024 remain: a quarter for callbacks, nine parts of the rest for HTTP, one for SMPP
     ],
 )
 def test_doors_and_callbacks_share_the_descriptors_there_are(hard: int, expected: str) -> None:

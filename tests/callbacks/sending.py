@@ -47,10 +47,12 @@ def events(receiver: Receiver) -> list[int]:
 
 
 @asynccontextmanager
-async def sending(house: House, client: Client | None = None, most_held: int = 20_000) -> AsyncIterator[Sender]:
+async def sending(
+    house: House, client: Client | None = None, most_held: int = 20_000, most_stalled: int = 20_000
+) -> AsyncIterator[Sender]:
     """A sender as the program builds it."""
     async with opened() as own:
-        sender = Sender(house.callbacks, client or own, Hosts(), lambda: house.now, most_held)
+        sender = Sender(house.callbacks, client or own, Hosts(), lambda: house.now, most_held, most_stalled)
         house.desk.batch.watch["callbacks.add"] = sender.take
         house.desk.batch.watch["staged.end"] = lambda _: sender.look()
         task = asyncio.create_task(sender.run())

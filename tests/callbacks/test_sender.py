@@ -243,7 +243,7 @@ def test_restart_goes_on_from_the_table(backend: str, tmp_path: Path) -> None:
             next_one = await house.restart(1000)
             async with sending(next_one) as sender:
                 await until(lambda: len(receiver.requests) == 2)
-                await until(lambda: sender._wake_ms == NOW + 240_000)
+                await until(lambda: sender.reader.wake_ms == NOW + 240_000)
                 next_one.now = NOW + 240_000
                 sender.look()
                 await emptied(next_one)

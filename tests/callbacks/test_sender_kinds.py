@@ -208,7 +208,7 @@ def test_handler_that_was_down_for_three_hours_gets_everything_in_order(backend:
             for _ in range(44):
                 house.now += 240_000
                 sender.look()
-                await until(lambda: not sender._reading and sender._client.in_flight == 0)
+                await until(lambda: not sender.reader.is_reading and sender._client.in_flight == 0)
             assert len(await house.callbacks.read_due(FAR, 0, 99)) == 60
             async with receive(port=port) as healthy:
                 house.now += 240_000
@@ -227,11 +227,8 @@ def test_handler_that_was_down_for_three_hours_gets_everything_in_order(backend:
 
 
 @both
-def test_order_holds_when_memory_cannot_remember_all_that_failed(
-    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_order_holds_when_memory_cannot_remember_all_that_failed(backend: str, tmp_path: Path) -> None:
     """A handler that answers 500 for a day to millions of calls: memory stays small, the table is asked instead."""
-    monkeypatch.setattr("heliograph.callbacks.sender.MOST_STALLED", 2)
 
     async def story() -> None:
         answers = [ERROR]
@@ -243,7 +240,7 @@ def test_order_holds_when_memory_cannot_remember_all_that_failed(
         async with (
             receive(script) as receiver,
             house_at(receiver, backend, tmp_path) as house,
-            sending(house) as sender,
+            sending(house, most_stalled=2) as sender,
         ):
             await house.set_carrier(failover="refused")
             messages = [await house.sent(f"a{n}", text=f"{n}") for n in range(6)]
@@ -253,7 +250,7 @@ def test_order_holds_when_memory_cannot_remember_all_that_failed(
             for n in range(6):
                 assert await house.report(Report(f"a{n}", 1))
             await asyncio.sleep(0.1)
-            assert {status for _, status in told(receiver)} == {3} and len(sender._stalled) <= 8
+            assert {status for _, status in told(receiver)} == {3} and len(sender.stalled) <= 8
             answers[0] = answers[0].replace(b"500 Oops", b"200 OK")
             house.now += 240_000
             sender.look()

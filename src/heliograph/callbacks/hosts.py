@@ -19,6 +19,7 @@ QUARTERS_FAILING = 1
 QUARTERS_SLOW = 3
 
 QUICK, SLOW, FAILING = 0, 1, 2
+_FAR_MS = 2**62
 
 
 class Call:
@@ -103,6 +104,7 @@ class Hosts:
         # paused stands in `_paused`.
         self._queues: list[OrderedDict[_Host, None]] = [OrderedDict(), OrderedDict(), OrderedDict()]
         self._paused: dict[_Host, None] = {}
+        self._resume_ms = _FAR_MS  # the first of their pauses ends
         self._under_way = [0, 0, 0]  # by kind at the start
         self._in_quick = 0
         self._in_slow = 0
@@ -141,10 +143,15 @@ class Hosts:
         return max(0, next(iter(self._quick_calls)).began_ms + SLOW_MS - now_ms)
 
     def resume(self, now_ms: int) -> None:
-        """Hosts whose pause is over stand in the queues again. Call it every second or so."""
+        """Hosts whose pause is over stand in the queues again."""
+        if now_ms < self._resume_ms:
+            return
+        self._resume_ms = _FAR_MS
         for state in [state for state in self._paused if now_ms >= state.resume_ms]:
             del self._paused[state]
             self._enqueue(state, now_ms)
+        for state in self._paused:
+            self._resume_ms = min(self._resume_ms, state.resume_ms)
 
     def _move_late(self, now_ms: int) -> None:
         """Quick calls that have become slow leave their places."""
@@ -164,6 +171,7 @@ class Hosts:
             return
         if now_ms < state.resume_ms:
             self._paused[state] = None
+            self._resume_ms = min(self._resume_ms, state.resume_ms)
             return
         state.queued = state.kind()
         self._queues[state.queued][state] = None
