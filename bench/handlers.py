@@ -6,7 +6,7 @@ from bench.children import Tool
 from bench.installation import Figures, Installation, Traffic, find_losses, rate
 from bench.plan import Plan, Runs
 
-from heliograph.config import Callbacks
+from heliograph.sections import Callbacks
 
 ANSWER_S = 5.0  # of a slow handler
 CONNECTIONS = 32

@@ -31,7 +31,8 @@ def test_connections_leave_descriptors_for_all_else(
 
 
 FIT = """
-from heliograph.config import Callbacks, Config, Http, Smpp
+from heliograph.config import Config
+from heliograph.sections import Callbacks, Http, Smpp
 from heliograph.doors import fit
 config = Config(http=Http(connections=9000), smpp=Smpp(listen=":2775", connections=1000), callbacks=Callbacks())
 found = fit(config)

@@ -21,7 +21,7 @@ from heliograph.api.request import App, Reply, Request, Response
 from heliograph.callbacks.client import Client
 from heliograph.callbacks.hosts import Hosts
 from heliograph.callbacks.sender import Sender
-from heliograph.config import Config, ConfigError, Mail, Options, settle
+from heliograph.config import Config, ConfigError, Options, settle
 from heliograph.core.accounts import Account
 from heliograph.core.links import Codes
 from heliograph.core.messages import Message
@@ -45,6 +45,7 @@ from heliograph.gateways.smpp_orders import Orders
 from heliograph.gateways.smpp_submits import Submits
 from heliograph.gateways.smtp import ANY
 from heliograph.gateways.soap import SoapService
+from heliograph.sections import Mail
 from heliograph.services.attempts import Attempts
 from heliograph.services.building import Builder
 from heliograph.services.callbacks import Callbacks

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from heliograph.config import Demo, split_listen
+from heliograph.config import split_listen
 from heliograph.core.money import SCALE
 from heliograph.core.reasons import Reason, Refused
 from heliograph.core.tariffs import Prices, Zone
+from heliograph.sections import Demo
 from heliograph.services import accounts, carriers, routes, tariffs
 from heliograph.simulator import control
 from heliograph.simulator.behaviour import profile_named, scripted_table

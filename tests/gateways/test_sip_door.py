@@ -21,10 +21,10 @@ from tests.gateways.sip_house import (
     until,
 )
 
-from heliograph.config import Sip
 from heliograph.gateways.sip import SipDoor
 from heliograph.gateways.sip_answers import Call
 from heliograph.gateways.sip_settings import SipSettings, read_settings
+from heliograph.sections import Sip
 from heliograph.wire.sip.transactions import Timing
 
 SLOW = Timing(t1_ms=10_000, t2_ms=40_000)  # nothing is repeated while a test lasts

@@ -4,8 +4,9 @@ from ipaddress import ip_network
 
 import msgspec
 
-from heliograph.config import Sip, split_listen
+from heliograph.config import split_listen
 from heliograph.gateways.proxies import Network
+from heliograph.sections import Sip
 from heliograph.wire.sip.registrar import Registrar, parse_registrar
 from heliograph.wire.sip.transactions import Timing
 
