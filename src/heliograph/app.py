@@ -1,38 +1,28 @@
 """Builds everything, in order; the only file that knows every room (design section 2)."""
 
 import asyncio
-import gc
 import ipaddress
 import logging
-import shutil
-import signal
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import msgspec
-
-from heliograph import demo, logs
 from heliograph.api.app import Api
 from heliograph.api.operation import Services
-from heliograph.api.request import App, Reply, Request, Response
-from heliograph.callbacks.client import Client
-from heliograph.callbacks.hosts import Hosts
+from heliograph.api.request import App
 from heliograph.callbacks.sender import Sender
-from heliograph.config import Config, ConfigError, Options, settle
+from heliograph.callbacks.settings import make_client, make_hosts
+from heliograph.config import Config
 from heliograph.core.accounts import Account
 from heliograph.core.links import Codes
 from heliograph.core.messages import Message
 from heliograph.core.numbers import normalize
-from heliograph.core.reasons import Refused
 from heliograph.core.tariffs import Tariff
 from heliograph.delivery.carriers import make
 from heliograph.delivery.dispatcher import Dispatcher
-from heliograph.delivery.mail import Relay
+from heliograph.delivery.mail import make_relay
 from heliograph.doors import Doors, fit, limit_smpp, make_http
-from heliograph.gateways import envelopes, oms, soap
+from heliograph.gateways import oms, soap
 from heliograph.gateways.http import HttpDoor
 from heliograph.gateways.oms import OmsService
 from heliograph.gateways.oms_documents import About
@@ -43,9 +33,7 @@ from heliograph.gateways.sip_settings import read_settings as read_sip
 from heliograph.gateways.smpp import SmppDoor
 from heliograph.gateways.smpp_orders import Orders
 from heliograph.gateways.smpp_submits import Submits
-from heliograph.gateways.smtp import ANY
 from heliograph.gateways.soap import SoapService
-from heliograph.sections import Mail
 from heliograph.services.attempts import Attempts
 from heliograph.services.building import Builder
 from heliograph.services.callbacks import Callbacks
@@ -74,11 +62,12 @@ from heliograph.services.statistics import Statistics
 from heliograph.services.statuses import Statuses
 from heliograph.services.submit import Submitting
 from heliograph.services.waits import Waits
+from heliograph.site import Site
 from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
 from heliograph.store.secrets import LINKS, Secrets
-from heliograph.web import hooks, imgcode, probes
+from heliograph.web import hooks, probes
 from heliograph.web.imgcode import Pictures
 from heliograph.web.metrics import Figures, Sources
 from heliograph.web.redirect import Redirect
@@ -88,7 +77,6 @@ log = logging.getLogger(__name__)
 
 REFRESH_S = 0.25
 GRACE_S = 10.0
-LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 
 def clock_ms() -> int:
@@ -134,7 +122,7 @@ class Heliograph:
             self.desk, self.spawn, config.inbound.wait_s, config.inbound.stop_words, config.inbound.start_words
         )
         self.incoming.commands = Commands(self.desk, self.credentials, self.submitting, self.spawn, clock_ms)
-        self.errands = Errands(self.desk, self.submitting, _relay(config.mail), clock_ms)
+        self.errands = Errands(self.desk, self.submitting, make_relay(config.mail), clock_ms)
         self.callbacks = Callbacks(self.desk, config.callbacks.retry_s, config.callbacks.attempts)
         self.dispatcher = Dispatcher(
             self.dispatch,
@@ -145,7 +133,7 @@ class Heliograph:
             clock_ms,
             config.delivery.memory,
         )
-        self.sender = Sender(self.callbacks, self._client(), self._hosts(), clock_ms)
+        self.sender = Sender(self.callbacks, make_client(config.callbacks), make_hosts(config.callbacks), clock_ms)
         self.newsfeed = Newsfeed(self.desk, self.spawn, clock_ms)
         self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
         self._make_exports(db, config)
@@ -182,16 +170,13 @@ class Heliograph:
         outlook = OmsService(
             self.api, About(config.oms.provider, config.oms.name, config.oms.sign_up, config.oms.locale)
         )
-        self._services: dict[str, App] = {
-            soap.PATH: SoapService(self.api),
-            **dict.fromkeys(oms.PATHS, outlook),
-        }
-        self.door = self._door(self.serve)
+        services: dict[str, App] = {soap.PATH: SoapService(self.api), **dict.fromkeys(oms.PATHS, outlook)}
+        self.site = Site(self.api, services, self.call_hook, self.pictures, self.redirect)
+        self.door = self._door(self.site)
         self._make_smpp(config)
         self.postroom = Postroom(self.desk, self.credentials, self.guard, self.submitting, clock_ms)
         db.watch_outage(self.desk.batch.give_back)
         self._watch()
-        self.live: App | None = None
         self.doors = Doors(
             config, self.door, self.probes_door, self.smpp, self.sip, self.postroom, self.guard, clock_ms
         )
@@ -244,20 +229,6 @@ class Heliograph:
         """The price list of an account, by the present snapshot."""
         return self.snapshots.current.tariff_of(account)
 
-    def _hosts(self) -> Hosts:
-        said = self.config.callbacks
-        return Hosts(said.per_host, said.total, said.slow)
-
-    def _client(self) -> Client:
-        said = self.config.callbacks
-        return Client(
-            host_cap=said.per_host,
-            total_cap=said.total + said.slow,
-            allow=[ipaddress.ip_network(text, strict=False) for text in said.allow_private],
-            connect_s=said.connect_s,
-            total_s=said.connect_s + said.answer_s,
-        )
-
     def _watch(self) -> None:
         """The figures, the hooks that feed them, and their pages, on a door of their own when one is asked for."""
         self.survey = Survey(self.db, clock_ms)
@@ -286,6 +257,8 @@ class Heliograph:
         allow = [ipaddress.ip_network(text, strict=False) for text in said.allow]
         self.probes = probes.Probes(self.figures, allow, clock_ms, self.spawn)
         self.probes_door = self._door(self.probes) if said.listen else None
+        if self.probes_door is None:
+            self.site.probes = self.probes
         self._surveying: asyncio.Task[None] | None = None
 
     def _accepted(self, messages: list[Message]) -> None:
@@ -293,32 +266,7 @@ class Heliograph:
         self.dispatcher.accepted(messages)
 
     def _door(self, application: App) -> HttpDoor:
-        return make_http(self.config, application, self._too_large, self._failed)
-
-    def serve(self, request: Request, reply: Reply) -> None:
-        """Every request of the HTTP doors: the API, or a page."""
-        if self.api.knows(request.path):
-            self.api(request, reply)
-        elif request.path in self._services:
-            self._services[request.path](request, reply)
-        elif request.path in probes.PATHS and self.probes_door is None:
-            self.probes(request, reply)
-        elif request.path == hooks.PATH:
-            self.call_hook(request, reply)
-        elif request.path == imgcode.PATH:
-            self.pictures(request, reply)
-        elif self.redirect.knows(request):
-            self.redirect(request, reply)
-        elif self.live is not None:
-            self.live(request, reply)
-        else:
-            self.api(request, reply)
-
-    def _too_large(self, request: Request) -> Response:
-        return envelopes.too_large(request) if request.path in self._services else self.api.too_large(request)
-
-    def _failed(self, request: Request) -> Response:
-        return envelopes.failed(request) if request.path in self._services else self.api.failed(request)
+        return make_http(self.config, application, self.site.too_large, self.site.failed)
 
     def set_links_base(self, base: str) -> None:
         """Short links begin with this from now on; the demo knows its address only when its door is open."""
@@ -451,87 +399,3 @@ async def build(config: Config) -> Heliograph:
     except BaseException:
         await db.close()
         raise
-
-
-async def _serve(config: Config, options: Options) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    logs.watch(loop)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    carrier = demo.Carrier() if options.demo else None
-    if carrier is not None:
-        await carrier.start(config.demo.carrier_listen)
-    try:
-        heliograph = await build(config)
-        try:
-            if carrier is not None:
-                secrets = Secrets.open(config.data)
-                try:
-                    await demo.prepare(heliograph.db, secrets, config.demo, carrier.address, clock_ms())
-                except Refused as refused:
-                    raise ConfigError(f"[demo]: {refused}") from None
-            await heliograph.open()
-            await heliograph.listen(options.demo and options.http is None, options.demo)
-        except BaseException:
-            await heliograph.db.close()
-            raise
-        _tell(heliograph)
-        if carrier is not None:
-            if not config.links.base:
-                host, port = heliograph.addresses["http"]
-                heliograph.set_links_base(f"http://{demo.reach(host)}:{port}/r/")
-            demo.open_page(heliograph, carrier, clock_ms, kept=options.data is not None)
-        calm_collector()
-        await heliograph.run(stop)
-    finally:
-        if carrier is not None:
-            await carrier.stop()
-
-
-def _relay(said: Mail) -> Relay | None:
-    """The mail server that is configured."""
-    if not said.host:
-        return None
-    return Relay(said.host, said.port, said.user, said.password, said.tls, said.sender, said.timeout_s)
-
-
-def calm_collector() -> None:
-    """Keep the garbage collector from walking over what lives long: with the defaults its full passes held the loop
-    for 50 ms and more under load, which a single code beside it felt (docs/performance.md)."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 50, 100)
-
-
-def _tell(heliograph: Heliograph) -> None:
-    """Print where everything is."""
-    for name, (host, port) in heliograph.addresses.items():
-        what = "shows its figures on" if name == "metrics" else "listens on"
-        scheme, path = ("http", "metrics") if name == "metrics" else (name, "")
-        sys.stdout.write(f"Heliograph {what} {scheme}://{host}:{port}/{path}\n")
-    for transport, host, port in heliograph.sip.addresses if heliograph.sip is not None else ():
-        sys.stdout.write(f"Heliograph listens on sip:{host}:{port};transport={transport}\n")
-    sys.stdout.flush()
-
-
-def serve(options: Options) -> None:
-    """Run until told to stop. ConfigError or StoreError when it cannot start."""
-    import uvloop
-
-    scratch = tempfile.mkdtemp(prefix="heliograph-demo-") if options.demo and not options.data else None
-    try:
-        if scratch is not None:
-            options = msgspec.structs.replace(options, data=scratch)
-        config = settle(options)
-        if options.demo:
-            said = msgspec.structs.replace(config.callbacks, allow_private=(*config.callbacks.allow_private, *LOOPBACK))
-            smtp = msgspec.structs.replace(config.smtp, domains=config.smtp.domains or (ANY,))
-            config = msgspec.structs.replace(config, callbacks=said, smtp=smtp)
-        if scratch is not None:
-            options = msgspec.structs.replace(options, data=None)
-        logs.set_up(config.log.level, config.log.json)
-        uvloop.run(_serve(config, options))
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)

@@ -101,7 +101,7 @@ def open_page(heliograph: "Heliograph", carrier: Carrier, clock_ms: Callable[[],
     asked = f"login={said.login}&psw={said.password}&phones=79161234567&mes=Hello&fmt=3"
     curl = f"curl '{base}/sys/send.php?{asked}'"
     account = heliograph.snapshots.current.accounts_by_login[said.login]
-    heliograph.live = LivePage(
+    heliograph.site.live = LivePage(
         account.id,
         heliograph.desk,
         heliograph.submitting,

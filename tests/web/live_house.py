@@ -36,7 +36,7 @@ class House:
             hints=HINTS,
             curl=CURL,
         )
-        heliograph.live = self.page
+        heliograph.site.live = self.page
 
     async def answer(self, request: Request) -> Answer:
         """What the page answers, now or later."""

@@ -30,7 +30,7 @@ def serve(
     heliograph serve --demo
     heliograph serve --config /etc/heliograph.toml
     """
-    from heliograph import app
+    from heliograph import program
     from heliograph.store.database import StoreError
 
     options = Options(
@@ -44,6 +44,6 @@ def serve(
         log_level=log_level,
     )
     try:
-        app.serve(options)
+        program.serve(options)
     except (ConfigError, StoreError) as error:
         raise click.ClickException(str(error)) from None

@@ -6,7 +6,15 @@ from email.utils import formatdate, parseaddr
 
 import aiosmtplib
 
+from heliograph.sections import Mail
 from heliograph.services.errands import Letter, MailError
+
+
+def make_relay(said: Mail) -> "Relay | None":
+    """The mail server that is configured, if one is."""
+    if not said.host:
+        return None
+    return Relay(said.host, said.port, said.user, said.password, said.tls, said.sender, said.timeout_s)
 
 
 class Relay:
