@@ -208,14 +208,21 @@ def test_prefix_names_an_account_in_any_case() -> None:
 
 def test_stop_words_are_whole_texts() -> None:
     """Signs and case do not matter, a sentence with the word in it is none."""
-    stop, start = ("stop", "СТОП", "не слать"), ("start",)
+    stop, start = ("stop", "СТОП", "не слать"), ("start", "+")
     for text, wanted in (
         ("STOP", ("stop", "")),
         (" «стоп!!!»\n", ("stop", "")),
         ("Stop.", ("stop", "")),
         ("не слать", ("stop", "")),
         ("СТОП acme", ("stop", "acme")),
-        ("stop: acme", ("", "")),
+        ("STOP, acme", ("stop", "acme")),
+        ("stop:\nacme", ("stop", "acme")),
+        ("Stop 👍🏻", ("stop", "")),
+        ("❌ стоп ❤️", ("stop", "")),
+        ("не\n слать", ("stop", "")),
+        ("+", ("start", "")),
+        ("👍", ("", "")),
+        ("stop's", ("stop", "s")),
         ("stop sending me this", ("", "")),
         ("please stop", ("", "")),
         ("stopp", ("", "")),

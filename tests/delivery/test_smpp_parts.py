@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.delivery.centres import PHONE, unit
 
 from heliograph.core.carriers import Settings
+from heliograph.core.inbound import clean
 from heliograph.core.messages import Kind
 from heliograph.core.status import Err
 from heliograph.delivery.carriers.contract import Inbound, Receipt, What
@@ -266,6 +267,21 @@ def test_receipt_has_status_and_err_of_our_tables(stat: str, code: str, expected
     assert (news.ref, news.phone, news.at_ms) == ("7", PHONE, NOW)
 
 
+@pytest.mark.parametrize(
+    ("stat", "code", "told"),
+    [
+        ("UNDELIV", "027", 27),
+        ("EXPIRED", "1063", 1063),
+        ("REJECTD", "E12", 0),
+        ("DELIVRD", "012", 0),
+        ("UNDELIV", "000", 0),
+    ],
+)
+def test_carriers_own_number_of_an_error_is_kept(stat: str, code: str, told: int) -> None:
+    """The customer is told it as syserr, where it is a number and the text has failed."""
+    assert receive(f"id:1 stat:{stat} err:{code} text:".encode()).syserr == told
+
+
 def test_carriers_own_codes_come_first() -> None:
     """A code may mean anything; the operator's table says what."""
     errors = {"receipt:001": 13, "receipt:0A": 253, "0x45": 254}
@@ -327,7 +343,7 @@ def test_number_query_results_come_in_the_text_too() -> None:
         (1, b"abc", "abc"),
         (3, b"\xe7a", "ça"),
         (8, "да😀".encode("utf-16-be"), "да😀"),
-        (8, b"\x00a\xd8\x00", "a�"),
+        (8, b"\x00a\x00", "a�"),
         (6, "да".encode("iso8859-5"), "да"),
         (4, b"\x01\xff", "01ff"),
         (0x18, "да".encode("utf-16-be"), "да"),
@@ -349,6 +365,16 @@ def test_subscribers_text_is_read_by_its_coding(coding: int, octets: bytes, text
     assert (inbound.text, inbound.phone, inbound.to_phone) == (text, PHONE, "1234")
 
 
+def test_half_of_an_emoji_is_kept_for_the_part_with_the_other() -> None:
+    """Phones cut where a part is full; what became a replacement character here could never be put together."""
+    octets = "a😀".encode("utf-16-be")
+    halves = [
+        Pdu(tables.DELIVER_SM, esm_class=0x40, data_coding=8, short_message=bytes((5, 0, 3, 9, 2, number)) + piece)
+        for number, piece in ((1, octets[:4]), (2, octets[4:]))
+    ]
+    assert [each.text for each in read(halves)] == ["a\ud83d", "\ude00"]
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     coding=st.integers(0, 255),
@@ -364,7 +390,7 @@ def test_no_octets_of_a_subscriber_break_the_reader(
     pdu = Pdu(tables.DELIVER_SM, esm_class=esm_class, data_coding=coding, short_message=octets, tlvs=tlvs)
     inbound = Reader(Settings(alphabets="gsm7-packed" if packed else "gsm7")).read(pdu, NOW)
     assert "\0" not in inbound.text
-    inbound.text.encode()
+    clean(inbound.text).encode()
     assert 1 <= inbound.number <= inbound.total <= 255
 
 

@@ -17,6 +17,8 @@ STOP, START = "stop", "start"
 
 # "acme: call me": a login, a colon and a blank (seed 001, sms_id).
 _PREFIX = re.compile(r"\s*([^\s:]{1,64})\s?:\s+(?=\S)")
+# Whatever is neither letter nor digit, emoji too.
+_AROUND = re.compile(r"^[\W_]+|[\W_]+$")
 _EDGES = " \t\r\n\v\f.,;:!?'\"`«»„“”‘’()[]<>{}*_~-–—…/\\\u00a0\u200b\ufeff"
 
 
@@ -203,14 +205,19 @@ def find_command(text: str, stop: Iterable[str], start: Iterable[str]) -> tuple[
     stands behind it ("STOP acme"): ("stop", ""), ("start", "acme"); ("", "") for any other text."""
     if len(text) > 200:
         return "", ""
-    said = trim(text)
+    said = _one_line(text)
+    bare = _AROUND.sub("", said)
     for name, words in ((STOP, stop), (START, start)):
         for word in words:
-            wanted = trim(word)
-            if wanted and said == wanted:
+            wanted = _one_line(word)
+            if wanted and wanted in (said, bare):
                 return name, ""
-            if wanted and said.startswith(wanted + " "):
+            if wanted and said.startswith(wanted) and said[len(wanted)] in _EDGES:
                 rest = trim(said[len(wanted) :])
                 if rest and " " not in rest:
                     return name, rest
     return "", ""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(trim(text).split())

@@ -8,17 +8,17 @@ from heliograph.wire.gsm.alphabet import Alphabet
 from heliograph.wire.smpp import tables
 from heliograph.wire.smpp.pdus import Pdu
 
+_GSM, _UCS2 = "gsm", "utf-16-be"
 _CODECS = {
     tables.CODING_ASCII: "latin-1",
     tables.CODING_LATIN1: "latin-1",
     tables.CODING_JIS: "shift_jis",
     tables.CODING_CYRILLIC: "iso8859-5",
     tables.CODING_HEBREW: "iso8859-8",
-    tables.CODING_UCS2: "utf-16-be",
+    tables.CODING_UCS2: _UCS2,
     tables.CODING_JIS_EXTENDED: "euc_jp",
     tables.CODING_KSC5601: "euc_kr",
 }
-_GSM = "gsm"
 _ALONE = udh.Concatenation(0, 1, 1)
 
 
@@ -63,7 +63,10 @@ class Reader:
         codec = self._default if coding == tables.CODING_DEFAULT else _codec_of(coding)
         if not codec:
             return data.hex()
-        if codec != _GSM:
+        if codec == _UCS2:
+            # Phones split where 67 units are full, also in the middle of an emoji: its halves meet in core/inbound.py.
+            text = data[: len(data) & ~1].decode(codec, "surrogatepass") + "\ufffd" * (len(data) & 1)
+        elif codec != _GSM:
             text = data.decode(codec, "replace")
         elif self._packed:
             fill = -header * 8 % 7
@@ -96,9 +99,9 @@ def _codec_of(coding: int) -> str:
     if group in (0xC, 0xD):  # message waiting, text in GSM 7 bit
         return _GSM
     if group == 0xE:  # message waiting, text in UCS-2
-        return "utf-16-be"
+        return _UCS2
     if group == 0xF:  # message class, bit 2 says 8-bit data
         return "" if coding & 0x04 else _GSM
     if group > 0x7 or coding & 0x20:  # reserved, or compressed
         return ""
-    return {0x00: _GSM, 0x08: "utf-16-be"}.get(coding & 0x0C, "")
+    return {0x00: _GSM, 0x08: _UCS2}.get(coding & 0x0C, "")
