@@ -57,6 +57,31 @@ def test_receipt_ends_its_text_and_is_told_and_refunded(remembered: bool, backen
 
 
 @both
+def test_carriers_own_error_is_told_until_the_text_is_delivered(backend: str, tmp_path: Path) -> None:
+    """As the reference's syserr, also by a receipt that came before the carrier's id; a delivered text has no error."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            await house.set_carrier(failover="refused")
+            (message,) = await house.accepted()
+            job = await house.start(message)
+            early = Report("a1", 20, err=Err.ABSENT)
+            early.syserr = 27
+            assert await house.report(early)
+            await house.answer(job, Answer("accepted", "a1"))
+            assert decode_extra((await house.row(message)).extra).syserr == 27
+            other = await house.sent("b1", OTHER)
+            expired = Report("b1", 3, OTHER, Err.ABSENT)
+            expired.syserr = 1063
+            assert await house.report(expired)
+            assert decode_extra((await house.row(other)).extra).syserr == 1063
+            assert await house.report(Report("b1", 1, OTHER))
+            assert (await house.row(other)).extra == "" and await status(house, other) == (1, 0)
+
+    asyncio.run(story())
+
+
+@both
 def test_receipt_before_response_is_kept_and_joined(backend: str, tmp_path: Path) -> None:
     """All of them: news on the way and the end of it, in order; another number's receipt with this id is not taken."""
 

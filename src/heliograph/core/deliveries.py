@@ -63,10 +63,10 @@ class Receipt:
     """News of one part, translated: ``status`` and ``err`` by our tables, ``ref`` as the carrier wrote it.
 
     ``detail`` is the carrier's own wording without the text of the message; ``hlr`` holds imsi, msc, mcc, mnc,
-    cn, net, rcn, rnet as far as they came, ``talk`` how a call went.
+    cn, net, rcn, rnet as far as they came, ``talk`` how a call went, ``syserr`` is the carrier's own number of the error.
     """
 
-    __slots__ = ("at_ms", "detail", "err", "hlr", "phone", "ref", "status", "talk")
+    __slots__ = ("at_ms", "detail", "err", "hlr", "phone", "ref", "status", "syserr", "talk")
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class Receipt:
         detail: str,
         hlr: dict[str, str] | None = None,
         talk: Talk | None = None,
+        syserr: int = 0,
     ) -> None:
         self.ref = ref
         self.phone = phone
@@ -87,3 +88,4 @@ class Receipt:
         self.detail = detail
         self.hlr = hlr
         self.talk = talk
+        self.syserr = syserr

@@ -24,7 +24,20 @@ EARLY_KEPT = 100_000  # receipts without a message kept in memory for joining; a
 class Orphan:
     """A receipt that waits for its message."""
 
-    __slots__ = ("at_ms", "carrier_id", "detail", "err", "hlr", "id", "phone", "received_ms", "ref", "status", "talk")
+    __slots__ = (
+        "at_ms",
+        "carrier_id",
+        "detail",
+        "err",
+        "hlr",
+        "id",
+        "phone",
+        "received_ms",
+        "ref",
+        "status",
+        "syserr",
+        "talk",
+    )
 
     def __init__(
         self,
@@ -39,6 +52,7 @@ class Orphan:
         at_ms: int = 0,
         hlr: dict[str, str] | None = None,
         talk: Talk | None = None,
+        syserr: int = 0,
     ) -> None:
         self.id = id
         self.carrier_id = carrier_id
@@ -51,6 +65,7 @@ class Orphan:
         self.at_ms = at_ms
         self.hlr = hlr
         self.talk = talk
+        self.syserr = syserr
 
 
 class Receipts:
@@ -81,7 +96,7 @@ class Receipts:
         for *fields, extra in reversed(rows):
             orphan = Orphan(*fields)
             found = decode_extra(extra)
-            orphan.hlr, orphan.talk = found.hlr, _read_talk(found)
+            orphan.hlr, orphan.talk, orphan.syserr = found.hlr, _read_talk(found), found.syserr
             self._keep(orphan)
         for messages in list(self._dispatch.unsure.values()):
             for message in list(messages):
@@ -202,9 +217,11 @@ class Receipts:
         self.matched += 1
         detail = f"part {part}: {report.detail}" if message.parts > 1 else report.detail
         rows = [event_row(self._desk, message, "receipt", detail, now_ms)]
-        if report.hlr or report.talk is not None:
-            message.extra = encode_extra(_add_news(decode_extra(message.extra), report))
-            rows.append(move_row(message))
+        if _has_news(report) or (message.extra and report.status == Status.DELIVERED):
+            extra = encode_extra(_add_news(decode_extra(message.extra), report))
+            if extra != message.extra:
+                message.extra = extra
+                rows.append(move_row(message))
         if carrier_id != message.carrier_id:
             # It went to another carrier meanwhile. That the phone has it counts all the same, the rest is history.
             status = report.status if message.parts == 1 and report.status == Status.DELIVERED else message.status
@@ -310,10 +327,11 @@ class Receipts:
             at_ms=report.at_ms,
             hlr=report.hlr,
             talk=report.talk,
+            syserr=report.syserr,
         )
         self.kept += 1
         self._keep(orphan)
-        extra = encode_extra(_add_news(Extra(), report)) if report.hlr or report.talk is not None else ""
+        extra = encode_extra(_add_news(Extra(), report)) if _has_news(report) else ""
         told = (report.ref, report.phone, now_ms, report.status, report.err, report.detail)
         row = (orphan.id, carrier_id, *told, why, extra)
 
@@ -397,11 +415,18 @@ def _found_row(message: Message, part: int, report: Receipt, now_ms: int) -> tup
 
 def _report(orphan: Orphan) -> Receipt:
     told = (orphan.ref, orphan.phone, orphan.status, orphan.err, orphan.at_ms, orphan.detail)
-    return Receipt(*told, orphan.hlr, orphan.talk)
+    return Receipt(*told, orphan.hlr, orphan.talk, orphan.syserr)
+
+
+def _has_news(report: Receipt) -> bool:
+    """Whether a receipt tells more than the status."""
+    return bool(report.hlr or report.syserr) or report.talk is not None
 
 
 def _add_news(extra: Extra, report: Receipt) -> Extra:
-    """What a receipt tells beside the status: of the network, of the call."""
+    """What a receipt tells beside the status: of the network, of the call, and the carrier's error until it is delivered."""
+    if report.syserr or (extra.syserr and report.status == Status.DELIVERED):
+        extra = msgspec.structs.replace(extra, syserr=report.syserr)
     if report.hlr:
         extra = msgspec.structs.replace(extra, hlr=report.hlr)
     talk = report.talk

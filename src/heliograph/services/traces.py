@@ -164,7 +164,7 @@ async def _gather(db: Database, message: Message, names: _Names) -> list[Entry]:
 
 def _describe(message: Message) -> str:
     kind = Kind(message.kind).name.lower()
-    return f"{kind}, {message.parts} parts, lane {message.lane}, sender {message.sender or '(none)'}"
+    return f"{kind}, {message.parts} {'part' if message.parts == 1 else 'parts'}, lane {message.lane}, sender {message.sender or '(none)'}"
 
 
 def _tell_part(row: Row, names: _Names) -> list[Entry]:

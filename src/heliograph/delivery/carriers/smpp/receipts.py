@@ -19,6 +19,7 @@ _HLR_TEXT = re.compile(rf"(?i)(?<![a-z0-9_])({'|'.join(HLR_NAMES)}):(\S*)")
 _MESSAGE_TEXT = re.compile(rb"(?i)text\s*:")
 _MAX_DETAIL = 200
 _MAX_KEYS = 100
+_MAX_CODE = 9
 _KEYS = re.compile(r"[^0-9*#A-D,;:]")
 
 # Codes of receipts as most centres write them: the errors of MAP (3GPP TS 29.002, 17.6.6), of which our own table
@@ -65,7 +66,16 @@ def translate(pdu: Pdu, told: wire.Receipt, errors: Errors, now_ms: int) -> Rece
         words[:_MAX_DETAIL] or f"message_state:{told.state} err:{told.error}",
         read_hlr(pdu.tlvs, words),
         read_talk(pdu.tlvs),
+        read_syserr(told),
     )
+
+
+def read_syserr(told: wire.Receipt) -> int:
+    """The carrier's own number of the error with which a text ended; 0 for none, or when it is no number."""
+    if told.state == tables.STATE_DELIVERED or told.state not in _STATUSES:
+        return 0
+    code = plain_code(told.error)
+    return int(code) if code.isascii() and code.isdigit() and len(code) <= _MAX_CODE else 0
 
 
 def judge(state: int, code: str, errors: Errors) -> int:
