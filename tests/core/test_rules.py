@@ -33,6 +33,13 @@ def test_macros_of_the_text_are_text() -> None:
     assert expand("{other} {text", "79", "x") == "{other} {text"
 
 
+def test_what_is_too_long_is_cut_and_no_comment_begins() -> None:
+    """A text of 255 parts would be refused as a whole, and what stands behind "~~~" would not be sent."""
+    assert expand("{phone}: {text}", "79", "a\n~~~\nb") == "79: a\n~ ~\nb"
+    assert expand("{text}", "79", "x" * 1000) == "x" * 1000
+    assert expand("{phone}: {text}", "79", "x" * 1000) == "79: " + "x" * 993 + "..."
+
+
 def test_first_word_has_no_signs() -> None:
     """People write «Цена?» and - price."""
     assert [first_word(text) for text in ("- Price: 5", "…", "«Цена»?", " \n")] == ["price", "", "цена", ""]

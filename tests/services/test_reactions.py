@@ -216,6 +216,24 @@ def test_two_robots_do_not_talk_for_ever(backend: str, tmp_path: Path) -> None:
 
 
 @both
+def test_nothing_is_forwarded_to_a_number_that_brings_it_back(backend: str, tmp_path: Path) -> None:
+    """Each round would be charged; a long text goes on as far as a text may go."""
+
+    async def tale() -> None:
+        async with open_house(backend, tmp_path, forward_phones="+79160000001,79160000002") as house:
+            await rent(house, "79160000001", house.account.id)
+            inbound = await come(house, "ж" * 3000, to="79160000001")
+            await work(house)
+            ((phone, text),) = await sent(house)
+            assert (phone, len(text), text[-4:]) == ("79160000002", 1000, "ж...")
+            assert [detail for what, detail in await story(house, inbound) if what == "withheld"] == [
+                "forward: +79160000001 would bring it back"
+            ]
+
+    asyncio.run(tale())
+
+
+@both
 def test_rule_decides_whether_the_handler_is_told(backend: str, tmp_path: Path) -> None:
     """Over the setting of the account, both ways."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from heliograph.core.inbound import trim
+from heliograph.core.texts import MAX_TEXT
 
 MACROS = ("{phone}", "{text}")
 _MACRO = re.compile(r"\{(phone|text)\}")
@@ -56,6 +57,11 @@ def choose(rules: Iterable[Rule], ways: Iterable[str], text: str) -> list[Rule]:
 
 
 def expand(template: str, phone: str, text: str) -> str:
-    """A template with {phone} and {text} replaced, once: what stands in the text is no macro."""
-    values = {"phone": phone, "text": text}
-    return _MACRO.sub(lambda found: values[found[1]], template)
+    """A template with {phone} and {text} replaced, once: what stands in the text is no macro, and begins no comment.
+
+    What is longer than a text may be is cut: an incoming one has up to 255 parts. Dots show it, for "…" is not in the
+    GSM alphabet and would double the price.
+    """
+    values = {"phone": phone, "text": text.replace("~~~", "~ ~")}
+    said = _MACRO.sub(lambda found: values[found[1]], template)
+    return said if len(said) <= MAX_TEXT else said[: MAX_TEXT - 3] + "..."

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import msgspec
 
 from heliograph.core.accounts import Account
-from heliograph.core.inbound import STOP
+from heliograph.core.inbound import STOP, spell
 from heliograph.core.limits import Window
 from heliograph.core.numbers import normalize
+from heliograph.core.rents import TEXTS
 from heliograph.core.rules import Rule, choose, expand
 from heliograph.services.desk import Desk, Row
 from heliograph.services.moments import find_inbound
@@ -145,7 +146,11 @@ class Reactions:
         now_ms: int,
     ) -> None:
         for phone in phones:
-            self._send(account, written, FORWARD, phone, expand(FORM, written.phone, written.text), why, rows, now_ms)
+            if self._is_ours(phone):
+                rows.append(self._event(written, "withheld", f"{FORWARD}: {phone} would bring it back", now_ms))
+            else:
+                text = expand(FORM, written.phone, written.text)
+                self._send(account, written, FORWARD, phone, text, why, rows, now_ms)
         for mail in mails:
             self._send(account, written, MAIL, mail, "", why, rows, now_ms)
 
@@ -173,6 +178,12 @@ class Reactions:
         if not phones:
             return frozenset()
         return frozenset(normalize(phone, snapshot.plan) or phone for phone in phones)
+
+    def _is_ours(self, phone: str) -> bool:
+        """Whether texts to a number come in here again: one account, or two in turn, would forward them without end."""
+        snapshot = self._desk.snapshots.current
+        found = (snapshot.numbers.get(way) for way in spell(phone, snapshot.plan))
+        return any(number is not None and TEXTS in number.uses for number in found)
 
     def _event(self, written: Written, name: str, detail: str, now_ms: int) -> tuple[str, Row]:
         return ("events.add", (-written.id, self._desk.stamp(now_ms), name, detail))
