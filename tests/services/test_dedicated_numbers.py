@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.databases import BACKENDS
-from tests.house import NOW, PRICE, House, open_house
+from tests.house import HANDLER, NOW, PRICE, House, open_house
 
 from heliograph.core.accounts import Account
 from heliograph.core.messages import Accepted
@@ -15,6 +15,7 @@ from heliograph.core.rates import parse_rate
 from heliograph.core.reasons import Reason, Refusal, Refused
 from heliograph.core.rents import Number, Rates, month_end
 from heliograph.services import accounts, ledgers, rates, stock
+from heliograph.services.news import incoming_of
 from heliograph.services.numbers import Numbers
 from heliograph.store.database import Full
 
@@ -65,6 +66,20 @@ async def lines(house: House, phone: str = PHONE) -> list[tuple[str, int, str]]:
     """Names, amounts and notes of what became of a number, oldest first."""
     found = await stock.list_lines(house.db, phone, house.snapshots.current.plan)  # type: ignore[arg-type]
     return [(line.name, line.amount, line.note) for _, line in reversed(found)]
+
+
+async def told(house: House) -> list[tuple[int, str, str, str]]:
+    """What came in for the account: when, from, to and the text; that its handler hears of it, too."""
+    await house.desk.batch.settle()
+    found = []
+    for row in await house.db.all("inbound.latest", 2**62, 100):
+        (news,) = await house.db.all("callbacks.of", -row[0])
+        kept = await house.db.one("callbacks.incoming", row[0])
+        assert news[1] == 0 and kept is not None
+        record = incoming_of(kept)
+        assert not record.call and not record.sms_id
+        found.append((record.received_ms, record.phone, record.to_phone, record.text))
+    return found
 
 
 async def other_account(house: House, balance: int = HAD) -> Account:
@@ -306,10 +321,10 @@ def test_server_that_was_away_for_two_months_charges_the_present_one(backend: st
 def test_number_is_released_when_it_is_not_to_be_renewed(
     backend: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By its mark; nothing is charged nor given back, and anybody may rent it."""
+    """By its mark; nothing is charged nor given back, its renter is told, and anybody may rent it."""
 
     async def story() -> None:
-        async with open_house(backend, tmp_path) as house:
+        async with open_house(backend, tmp_path, callback_url=HANDLER) as house:
             numbers = await prepare(house)
             await rent(house, numbers, noprolong=True)
             assert (await find(house)).noprolong
@@ -324,6 +339,7 @@ def test_number_is_released_when_it_is_not_to_be_renewed(
             assert (free.account_id, free.since_ms, free.until_ms, free.noprolong) == (0, 0, 0, False)
             assert await house.balance() == HAD - REST
             assert await lines(house) == [("rented", REST, ""), ("released", 0, "not to be renewed")]
+            assert await told(house) == [(OCTOBER, PHONE, PHONE, "[released] not to be renewed")]
             desk = await other_account(house)
             assert await rent(house, numbers, account=desk) == REST
 
@@ -333,10 +349,10 @@ def test_number_is_released_when_it_is_not_to_be_renewed(
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_number_is_released_when_there_is_no_money(backend: str, tmp_path: Path) -> None:
-    """Credit counts; what is left stays."""
+    """Credit counts; what is left stays; its renter is told."""
 
     async def story() -> None:
-        async with open_house(backend, tmp_path) as house:
+        async with open_house(backend, tmp_path, callback_url=HANDLER) as house:
             numbers = await prepare(house, cost=950 * SCALE)
             assert isinstance(await rent(house, numbers), int)
             left = await house.balance()
@@ -345,6 +361,7 @@ def test_number_is_released_when_there_is_no_money(backend: str, tmp_path: Path)
             assert (await find(house)).account_id == 0
             assert await house.balance() == left
             assert (await lines(house))[-1] == ("released", 0, "not enough money")
+            assert await told(house) == [(OCTOBER, PHONE, PHONE, "[released] not enough money")]
 
     asyncio.run(story())
 

@@ -15,6 +15,8 @@ from heliograph.services.batch import Change
 from heliograph.services.births import reason_of
 from heliograph.services.desk import Desk, Row
 from heliograph.services.entries import RENT, entry_rows
+from heliograph.services.inbound import Inbound, Part
+from heliograph.services.news import incoming_rows
 from heliograph.services.snapshot import number_of
 from heliograph.store.database import Broken, StoreError
 
@@ -22,6 +24,8 @@ log = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 
 LOOK_S = 15.0  # between two looks at what is due: a snapshot in memory is walked over
+RELEASED_TEXT = "[released] "
+"""The text of the record that tells an account of a number which it has lost at the turn of the month; why comes behind it."""
 TRIES = 3  # a number that the command line changes meanwhile is decided anew
 
 
@@ -149,7 +153,8 @@ class Numbers:
                 return 0
             account = self._desk.snapshots.current.accounts.get(number.account_id)
             if account is None or number.noprolong:
-                return await self._release(number, "not to be renewed" if account else "no such account", now_ms)
+                why = "not to be renewed" if account else "no such account"
+                return await self._release(number, account, why, now_ms)
             rates = self.price(number, account, now_ms)
             if rates is None:
                 if phone not in self._unpriced:
@@ -163,23 +168,41 @@ class Numbers:
             except Refused as refused:
                 if refused.reason is not Reason.NO_MONEY:
                     raise
-                return await self._release(number, "not enough money", now_ms)
+                return await self._release(number, account, "not enough money", now_ms)
             except _Changed:
                 return 0
             self._unpriced.discard(phone)
             self.renewed += 1
             return 1
 
-    async def _release(self, number: Number, why: str, now_ms: int) -> int:
+    async def _release(self, number: Number, account: Account | None, why: str, now_ms: int) -> int:
         free = msgspec.structs.replace(number, account_id=0, since_ms=0, until_ms=0, noprolong=False)
+        rows = turn_rows(number, free, "released", 0, number.currency, now_ms, why)
+        if account is not None:
+            rows += self._news(account, number.phone, why, now_ms)
         try:
-            await self._commit(turn_rows(number, free, "released", 0, number.currency, now_ms, why))
+            await self._commit(rows)
         except _Changed:
             return 0
         self._desk.snapshots.put_number(free)
         self.released += 1
         log.warning("number_released", extra={"phone": number.phone, "account_id": number.account_id, "why": why})
         return 1
+
+    def _news(self, account: Account, phone: str, why: str, now_ms: int) -> list[tuple[str, Row]]:
+        """What its renter is told of a number that was released: a record as of a text from that number to itself."""
+        record = Inbound(
+            id=self._desk.take_inbound(),
+            carrier_id=0,
+            received_ms=now_ms,
+            sent_ms=now_ms,
+            phone=phone,
+            to_phone=phone,
+            text=RELEASED_TEXT + why,
+            extra=msgspec.json.encode(Part(direct=True)).decode(),
+            account_id=account.id,
+        )
+        return [("inbound.add", msgspec.structs.astuple(record)), *incoming_rows(account, record, self._desk)]
 
     async def _find(self, phone: str) -> Number | None:
         row = await self._desk.db.one("numbers.find", phone)
