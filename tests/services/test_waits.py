@@ -188,6 +188,8 @@ def test_call_told_late_counts_by_its_own_time(backend: str, tmp_path: Path) -> 
             assert await call(house, waits, at_ms=NOW + 1000) is False
             house.now = NOW + PATIENCE_MS - 180_000
             assert await call(house, waits, at_ms=NOW - 120_000) is False
+            house.now = NOW + PATIENCE_MS - 30_000
+            assert await call(house, waits, at_ms=NOW - 3_600_000) is False, "an hour late, and before the request"
             house.now = NOW + PATIENCE_MS + 60_000
             assert await call(house, waits, at_ms=NOW + PATIENCE_MS - 1) is True
             assert (await records(house))[0].sent_ms == NOW + PATIENCE_MS - 1

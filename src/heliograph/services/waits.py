@@ -174,9 +174,7 @@ class Waits:
             waiting.append(done)
             return
         self._coming[key] = [done]
-        # One that is told of later than a call is waited for is no proof of anything.
-        at_ms = max(min(at_ms or now_ms, now_ms), now_ms - PATIENCE_MS)
-        self._spawn(self._take(phones, number, now_ms, at_ms))
+        self._spawn(self._take(phones, number, now_ms, min(at_ms or now_ms, now_ms)))
 
     def _read_caller(self, caller: str) -> tuple[str, ...]:
         """The international numbers that a line may mean by its digits: these themselves, for most lines write them so and
@@ -207,7 +205,9 @@ class Waits:
 
     async def _record(self, phones: tuple[str, ...], number: Number, now_ms: int, at_ms: int) -> bool:
         accounts = self._desk.snapshots.current.accounts
-        for phone in phones:
+        # One that is told of later than a call is waited for is no proof of anything.
+        timely = now_ms - at_ms <= PATIENCE_MS
+        for phone in phones if timely else ():
             row = await self._desk.db.one("waits.find", phone, number.phone, at_ms + SKEW_MS, at_ms)
             if row is not None and row[0] in accounts:
                 return await self._confirm(accounts[row[0]], phone, number.phone, row, now_ms, at_ms)
