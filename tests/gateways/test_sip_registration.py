@@ -101,6 +101,22 @@ def test_password_is_sent_when_asked(status: int, asked: str, answered: str, alg
     assert not any("secret" in value for each in trunk.asked for _, value in each.headers)
 
 
+def test_proxy_and_registrar_may_both_ask() -> None:
+    """Each has its nonce, and both answers go out together (RFC 3261, section 22.3); else it would look like a wrong password."""
+    proxy = Guard(b"p" * 32, "proxy", {"74951234567": "secret"}, ("MD5",))
+    guard = Guard(b"k" * 32, "trunk", {"74951234567": "secret"}, ("MD5",))
+
+    def script(request: Request, number: int) -> tuple[int, dict[str, str]]:
+        if proxy.judge("REGISTER", request.all("Proxy-Authorization"), 1)[0] is not Verdict.GOOD:
+            return 407, {"Proxy-Authenticate": proxy.challenge(1)[0]}
+        if guard.judge("REGISTER", request.all("Authorization"), 1)[0] is not Verdict.GOOD:
+            return 401, {"WWW-Authenticate": guard.challenge(1)[0]}
+        return 200, {}
+
+    trunk = register(script, registered)
+    assert [each.get("Expires") for each in trunk.asked] == ["600", "600", "600", "0"]
+
+
 def test_wrong_password_is_not_tried_without_end() -> None:
     """Once without it, once with it, then a pause: trunks ban who goes on. The reason is there to be read."""
 

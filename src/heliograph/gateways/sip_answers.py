@@ -88,9 +88,6 @@ def find_fault(request: Request) -> tuple[int, tuple[tuple[str, str], ...]] | No
         return 400, ()
     if scheme not in ("sip", "tel"):
         return 416, ()
-    # An OPTIONS is answered even then: whoever counts hops asks on purpose (section 11).
-    if request.method != tables.OPTIONS and int(request.get("Max-Forwards") or 1) == 0:
-        return 483, ()
     unknown = [each for each in request.elements("Require") if each.lower() not in EXTENSIONS]
     if unknown:
         return 420, (("Unsupported", ", ".join(unknown)),)

@@ -27,7 +27,9 @@ log = logging.getLogger(__name__)
 FIRST_S = 5.0  # the pause after a failure; each further one doubles it
 MOST_S = 300.0
 DENIED_S = 60.0  # at least, after a wrong password: some trunks ban who asks more often
-TRIES = 4  # requests in a row: without a password, with it, with a new nonce, with a longer time
+TRIES = (
+    5  # requests in a row: without a password, with it, with a proxy's as well, with a new nonce, with a longer time
+)
 _SECONDS = re.compile(r"[0-9]{1,7}")
 
 
@@ -74,8 +76,9 @@ class Registration:
         self._call_id = secrets.token_hex(16)
         self._tag = secrets.token_hex(8)
         self._cseq = 0
-        self._challenge: tuple[str, Challenge] | None = None  # the header that answers it, and what was asked
-        self._nc = 0
+        # What was asked and how often it was answered, by the header that answers: a proxy on the way may ask as well as
+        # the registrar behind it, and both must be answered at once (RFC 3261, section 22.3).
+        self._challenges: dict[str, tuple[Challenge, int]] = {}
         self.state = RegistrationState(registrar.name)
 
     def start(self) -> None:
@@ -134,11 +137,11 @@ class Registration:
     async def _register(self, expires_s: int) -> int:
         """One registration with whatever the trunk asks for on the way; the seconds it granted."""
         await self._connect()
-        fresh = False  # whether the password was sent with a nonce that had just been given
+        fresh: set[str] = set()  # where the password was sent with a nonce that had just been given
         for _ in range(TRIES):
             response = await self._ask(expires_s)
             if response is None:
-                self._challenge, self._channel = None, None
+                self._challenges, self._channel = {}, None
                 raise FailedError("no answer")
             if 200 <= response.status < 300:
                 granted_s = _granted(response, self._contact(), expires_s)
@@ -146,11 +149,11 @@ class Registration:
                     raise FailedError("registered for no time")
                 return granted_s
             if response.status in (401, 407):
-                stale = self._learn(response)
-                if fresh and not stale:
-                    self._challenge = None
+                answer, stale = self._learn(response)
+                if answer in fresh and not stale:
+                    self._challenges = {}
                     raise FailedError("the password is not taken", DENIED_S)
-                fresh = True
+                fresh.add(answer)
             elif response.status == 423 and expires_s:
                 expires_s = max(_seconds(response.get("Min-Expires")), expires_s + 1)
             else:
@@ -194,12 +197,11 @@ class Registration:
             ("Contact", f"<{self._contact()}>"),
             ("Expires", str(expires_s)),
         ]
-        if self._challenge is not None:
-            name, challenge = self._challenge
-            self._nc += 1
+        for name, (challenge, count) in self._challenges.items():
+            self._challenges[name] = (challenge, count + 1)
             cnonce = secrets.token_hex(8)
             answer = write_answer(
-                challenge, registrar.login, registrar.password, tables.REGISTER, uri, nc=self._nc, cnonce=cnonce
+                challenge, registrar.login, registrar.password, tables.REGISTER, uri, nc=count + 1, cnonce=cnonce
             )
             headers.append((name, answer))
         return Request(method=tables.REGISTER, uri=uri, headers=tuple(headers))
@@ -209,8 +211,8 @@ class Registration:
         tail = ";transport=tcp" if self._registrar.transport == "tcp" else ""
         return f"sip:{self._registrar.contact}@{place}{tail}"
 
-    def _learn(self, response: Response) -> bool:
-        """Takes over what a 401 or 407 asks; whether it says that only the nonce was too old."""
+    def _learn(self, response: Response) -> tuple[str, bool]:
+        """Takes over what a 401 or 407 asks: the header that answers it, and whether only the nonce was too old."""
         asked, answer = (
             ("WWW-Authenticate", "Authorization")
             if response.status == 401
@@ -218,10 +220,10 @@ class Registration:
         )
         challenge = choose_challenge(response.all(asked))
         if challenge is None:
-            self._challenge = None
+            self._challenges = {}
             raise FailedError("the trunk asks for a login that is not known here", DENIED_S)
-        self._challenge, self._nc = (answer, challenge), 0
-        return challenge.stale
+        self._challenges[answer] = (challenge, 0)
+        return answer, challenge.stale
 
 
 def _granted(response: Response, contact: str, asked_s: int) -> int:

@@ -78,7 +78,6 @@ REASONS: Final = {
     480: "Temporarily Unavailable",
     481: "Call/Transaction Does Not Exist",
     482: "Loop Detected",
-    483: "Too Many Hops",
     486: "Busy Here",
     487: "Request Terminated",
     500: "Server Internal Error",
