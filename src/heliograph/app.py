@@ -69,7 +69,7 @@ from heliograph.store.opening import open_database
 from heliograph.store.secrets import LINKS, Secrets
 from heliograph.web import hooks, probes
 from heliograph.web.imgcode import Pictures
-from heliograph.web.metrics import Figures, Sources
+from heliograph.web.metrics import Figures
 from heliograph.web.redirect import Redirect
 from heliograph.web.survey import Survey
 
@@ -133,7 +133,8 @@ class Heliograph:
             clock_ms,
             config.delivery.memory,
         )
-        self.sender = Sender(self.callbacks, make_client(config.callbacks), make_hosts(config.callbacks), clock_ms)
+        self.hosts = make_hosts(config.callbacks)
+        self.sender = Sender(self.callbacks, make_client(config.callbacks), self.hosts, clock_ms)
         self.newsfeed = Newsfeed(self.desk, self.spawn, clock_ms)
         self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
         self._make_exports(db, config)
@@ -232,23 +233,7 @@ class Heliograph:
     def _watch(self) -> None:
         """The figures, the hooks that feed them, and their pages, on a door of their own when one is asked for."""
         self.survey = Survey(self.db, clock_ms)
-        sources = Sources(
-            self.desk,
-            self.guard,
-            self.receipts,
-            self.callbacks,
-            self.dispatcher,
-            self.sender,
-            self.door,
-            self.survey,
-            self.retention,
-            self.numbers,
-            self.waits,
-            self.incoming,
-            self.errands,
-            self.sip,
-        )
-        self.figures = Figures(sources, clock_ms())
+        self.figures = Figures(self, clock_ms())
         self.desk.batch.took = self.figures.tally.note_commit
         self.desk.batch.watch["messages.accept"] = self.figures.tally.note_stored
         self.desk.moved = self.figures.tally.note_moved
@@ -256,7 +241,7 @@ class Heliograph:
         said = self.config.metrics
         allow = [ipaddress.ip_network(text, strict=False) for text in said.allow]
         self.probes = probes.Probes(self.figures, allow, clock_ms, self.spawn)
-        self.probes_door = self._door(self.probes) if said.listen else None
+        self.probes_door: HttpDoor | None = self._door(self.probes) if said.listen else None
         if self.probes_door is None:
             self.site.probes = self.probes
         self._surveying: asyncio.Task[None] | None = None

@@ -102,7 +102,7 @@ class Doors:
         self._probes = probes
         self._smpp = smpp
         self._sip = sip
-        self._smtp: SmtpDoor | None = None
+        self.smtp: SmtpDoor | None = None  # from `open` on, when there is one
         self._postroom = postroom
         self._guard = guard
         self._clock_ms = clock_ms
@@ -124,7 +124,7 @@ class Doors:
 
     async def stop(self, grace_s: float) -> None:
         """Close them all but that of the probes, which tells of the end as well; what is under way has so many seconds."""
-        lines = [door.stop(grace_s) for door in (self._sip, self._smtp) if door is not None]
+        lines = [door.stop(grace_s) for door in (self._sip, self.smtp) if door is not None]
         await asyncio.gather(self._http.stop(grace_s), self._smpp.stop(grace_s), *lines)
 
     async def _open_http(self, free: bool) -> None:
@@ -157,7 +157,7 @@ class Doors:
             return
         cert, key = said.tls_cert or http.tls_cert, said.tls_key or http.tls_key
         pair = _certify(cert, key) if cert and key else None
-        smtp = self._smtp = self._make_smtp()
+        smtp = self.smtp = self._make_smtp()
         if said.tls_listen:
             starting = smtp.start(*split_listen(said.tls_listen), pair, implicit=True)
             self.addresses["smtps"] = await _start(starting, "smtp.tls_listen", said.tls_listen)

@@ -27,6 +27,10 @@ class Backlog:
     def __bool__(self) -> bool:
         return bool(self._left)
 
+    def __len__(self) -> int:
+        """How many hosts have rows that are left."""
+        return len(self._left)
+
     def leave(self, origin: Origin, id_: int) -> None:
         """Memory has no room for a row of this host."""
         self._left[origin] = min(self._left.get(origin, id_), id_)
@@ -78,8 +82,7 @@ class Backlog:
             self._passed.pop(origin, None)
             return
         self._left[origin] = left
-        if origin in self._passed:
-            self._passed[origin] = left
+        self._passed[origin] = left  # the walk may be beyond it
         if not self._fetched_left:
             self._wanted[origin] = None
 

@@ -272,6 +272,20 @@ class Hosts:
         state = self._hosts.get(host)
         return 1 if state is None else state.earned
 
+    @property
+    def quick(self) -> int:
+        """Calls under way in the quick purse."""
+        return self._in_quick
+
+    @property
+    def slow(self) -> int:
+        """Calls under way in the slow purse."""
+        return self._in_slow
+
+    def count_limited(self) -> int:
+        """How many hosts are only being probed."""
+        return sum(1 for state in self._hosts.values() if self._is_limited(state))
+
     def expire(self, now_ms: int) -> int:
         """Forgets hosts that nothing was sent to for long; returns how many. Call it every few seconds."""
         old = [

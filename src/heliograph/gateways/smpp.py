@@ -23,7 +23,7 @@ from heliograph.services.snapshot import Snapshot, Snapshots
 from heliograph.wire.smpp import statuses, tables, timers
 from heliograph.wire.smpp.endpoints import Listener
 from heliograph.wire.smpp.pdus import Pdu
-from heliograph.wire.smpp.session import Session, Settings
+from heliograph.wire.smpp.session import Session, Settings, State
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ SWEEP_S = 1.0
 EXPIRE_S = 600.0
 CERTIFICATE_S = 5.0
 STEP_S = 0.02
+_KINDS = (State.BOUND_TX, State.BOUND_RX, State.BOUND_TRX)
 _TEXTS = frozenset((tables.SUBMIT_SM, tables.SUBMIT_MULTI, tables.DATA_SM))
 
 
@@ -71,7 +72,7 @@ class SmppDoor:
         self._guard = guard
         self._submits = submits
         self._pieces = pieces
-        self._deliveries = deliveries
+        self.deliveries = deliveries
         self._orders = orders
         self._spawn = spawn
         self._clock_ms = clock_ms
@@ -93,12 +94,28 @@ class SmppDoor:
         self._timer: asyncio.TimerHandle | None = None
         self._looked_s = self._expired_s = 0.0
         self.stopping = False
-        self.turned_away = self.binds = self.refused_binds = 0
+        self._answers: dict[int, int] = {}  # of all sessions (Session.answers)
+        self.accepted = self.turned_away = 0
 
     @property
     def sessions(self) -> int:
         """Connections, bound or not."""
         return len(self._admitted)
+
+    def count_sessions(self) -> dict[str, int]:
+        """Bound sessions, by what they are bound as."""
+        found = {state.value: 0 for state in _KINDS}
+        for session in self._admitted:
+            if session.state in _KINDS:
+                found[session.state.value] += 1
+        return found
+
+    def count_answers(self) -> dict[tuple[str, str], int]:
+        """Requests answered since the start, by the names of command and command_status."""
+        return {
+            (tables.COMMANDS[key >> 32].name, statuses.name(key & 0xFFFFFFFF)): count
+            for key, count in self._answers.items()
+        }
 
     # -- the owner's side ------------------------------------------------------------
     async def open(self) -> None:
@@ -141,6 +158,8 @@ class SmppDoor:
             self.turned_away += 1
             return False
         self._admitted[session] = source
+        self.accepted += 1
+        session.answers = self._answers
         return True
 
     async def _on_bind(self, session: Session, pdu: Pdu) -> int:
@@ -148,7 +167,6 @@ class SmppDoor:
         client = client_of(session)
         status = await self._judge(session, pdu, client)
         if status != statuses.ESME_ROK:
-            self.refused_binds += 1
             found = {"client": client, "status": statuses.name(status)}
             log.info("smpp_bind_refused", extra=found)
         return status
@@ -186,7 +204,6 @@ class SmppDoor:
     # -- what the sessions tell (heliograph.wire.smpp.contract.Peer) ------------------
     def bound(self, session: Session) -> None:
         """A customer is here: what waited for him goes out."""
-        self.binds += 1
         bound: Bound = session.context
         log.info("smpp_bound", extra={"login": bound.login, "client": bound.client, "as": session.state.value})
         if session.can_receive:
@@ -266,7 +283,7 @@ class SmppDoor:
 
     async def _expire(self) -> None:
         try:
-            await self._deliveries.expire(self._clock_ms())
+            await self.deliveries.expire(self._clock_ms())
             await self._pieces.expire(self._clock_ms())
         except Exception:
             log.exception("smpp_not_expired")

@@ -62,6 +62,11 @@ class Customers:
         """An account with sessions."""
         return self._known.get(account_id)
 
+    @property
+    def held(self) -> int:
+        """News in memory."""
+        return sum(customer.outbox.held for customer in self._known.values())
+
     def all(self) -> list[Customer]:
         """Everybody."""
         return list(self._known.values())

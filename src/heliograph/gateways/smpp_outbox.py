@@ -210,6 +210,7 @@ class Outbox:
         if self._held.get(delivery.id) is not delivery:
             return  # it is in the table, and nobody is bound
         if answer is None:
+            self._deliveries.unanswered += 1
             self._ready.appendleft(letter)
             self.pump_soon()
         elif answer.status == statuses.ESME_ROK:
@@ -218,10 +219,13 @@ class Outbox:
                 self._ready.append(letter)
                 self.pump_soon()
             else:
+                self._deliveries.acknowledged += 1
                 self._finish(delivery, "acknowledged")
         elif answer.status in NEVER:
+            self._deliveries.refused += 1
             self._finish(delivery, f"refused with {statuses.name(answer.status)}")
         else:
+            self._deliveries.put_off += 1
             self._later(letter)
 
     def _later(self, letter: Letter) -> None:

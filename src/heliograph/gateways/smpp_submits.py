@@ -53,7 +53,6 @@ class Submits:
         self._pieces = pieces
         self._clock_ms = clock_ms
         self._incomplete_ms = incomplete_ms
-        self.submits = self.throttled = self.refused = 0
 
     def take(self, session: Session, pdu: Pdu) -> None:
         """A submit_sm, data_sm or submit_multi; exactly one answer follows, now or when it is on disk."""
@@ -61,12 +60,10 @@ class Submits:
         customer = bound.customer
         now_ms = self._clock_ms()
         account = self._desk.snapshots.current.accounts.get(customer.account_id)
-        self.submits += 1
         if account is None or account.settings.blocked or not account.settings.smpp:
             session.answer(pdu, statuses.ESME_RSUBMITFAIL)
             return
         if not customer.may_submit(account, now_ms):
-            self.throttled += 1
             session.answer(pdu, statuses.ESME_RTHROTTLED)
             return
         try:
@@ -75,10 +72,8 @@ class Submits:
             else:
                 self._take_one(session, pdu, bound, account, now_ms)
         except Denied as denied:
-            self.refused += 1
             session.answer(pdu, denied.status)
         except Refused as refused:
-            self.refused += 1
             session.answer(pdu, STATUSES[refused.reason])
 
     def _take_one(self, session: Session, pdu: Pdu, bound: Bound, account: Account, now_ms: int) -> None:
@@ -296,7 +291,6 @@ class _Answer:
         if isinstance(answer, Accepted):
             self._session.answer(self._pdu, statuses.ESME_ROK, self._id)
             return
-        self._owner.refused += 1
         if self._whole is not None and self.own is not None:
             self._owner.unjoin(self._whole, self.own, answer)
         self._session.answer(self._pdu, status or STATUSES[answer.reason])
@@ -320,7 +314,6 @@ class _Stored:
         if error is None:
             self._session.answer(self._pdu, statuses.ESME_ROK, str(self._int_id))
         else:
-            self._owner.refused += 1
             self._session.answer(self._pdu, statuses.ESME_RMSGQFUL)
 
 
@@ -377,7 +370,6 @@ class _Many:
                     failures.append(_failure(found, status_of_verdict(verdict.status, verdict.err)))
             made.message_id, made.failures = self._id, tuple(failures)
         else:
-            self._owner.refused += 1
             made.status = STATUSES[answer.reason]
         self._session.reply(made)
 

@@ -88,7 +88,8 @@ class SmtpDoor:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._held: dict[object, str] = {}
         self.conversations: set[Conversation] = set()
-        self.turned_away = 0
+        self.accepted = self.turned_away = 0
+        self.malformed = self.too_large = self.too_many = self.unaddressed = self.failed = 0  # letters
         self.stopping = False
 
     async def start(
@@ -167,6 +168,19 @@ class SmtpDoor:
         await asyncio.gather(*self._watching, return_exceptions=True)
         self.postroom.close()
 
+    def stats(self) -> dict[str, int]:
+        """The gauge `connections`; counters since the start of connections, and of letters that were not handed on."""
+        return {
+            "connections": len(self._held),
+            "accepted": self.accepted,
+            "turned_away": self.turned_away,
+            "malformed": self.malformed,
+            "too_large": self.too_large,
+            "too_many": self.too_many,
+            "unaddressed": self.unaddressed,
+            "failed": self.failed,
+        }
+
     # -- what conversations ask -----------------------------------------------------
     def admit(self, held: object, client: str) -> str:
         """Count a connection; empty when it is welcome, else what it is told."""
@@ -180,6 +194,7 @@ class SmtpDoor:
             self.turned_away += 1
             return CROWDED
         self._held[held] = source
+        self.accepted += 1
         return ""
 
     def release(self, held: object) -> None:
@@ -222,6 +237,7 @@ class SmtpDoor:
                 return "550 5.1.1 nobody here"
             return TAKEN if await self.postroom.forward(came, target) else AGAIN
         except Exception:
+            self.failed += 1
             log.exception("letter_failed")
             return AGAIN
 
@@ -252,6 +268,7 @@ class _Hooks:
         """One recipient each, for there is one answer to a letter; clients send it once more for the others."""
         refusal = server.door.judge(address)
         if refusal:
+            server.door.unaddressed += 1
             return refusal
         if envelope.rcpt_tos and envelope.rcpt_tos[0].lower() != address.lower():
             return "452 4.5.3 one recipient for each letter"
@@ -351,6 +368,7 @@ class Conversation(SMTP):
         if door.guard.is_banned(self.client, now_ms):
             return BANNED
         if not door.letters.take(source_of(self.client), now_ms):
+            door.too_many += 1
             return "451 4.7.1 too many letters, bring it again in a minute"
         return ""
 
@@ -370,12 +388,14 @@ class Conversation(SMTP):
         raw, bare = await self._read_letter()
         self.envelope = self._create_envelope()
         if bare:
+            self.door.malformed += 1
             log.warning("letter_with_bare_line_ends", extra={"client": self.client})
             await self.push(BARE)
             assert self.transport is not None
             self.transport.close()
             return
         if raw is None:
+            self.door.too_large += 1
             await self.push(TOO_LARGE)
             return
         self.busy = True

@@ -65,6 +65,7 @@ class Clicks:
         self._missed: dict[int, list[tuple[bool, int, Leads]]] = {}
         self._looking = False
         self._again: dict[tuple[int, int], int] = {}  # clicks that the store could not take
+        self.taken = self.counted = 0  # clicks that came, and those of them that are on disk
 
     def follow(self, code: str, counted: bool, now_ms: int, done: Leads) -> None:
         """``done`` is called once: when the click is on disk, or (not ``counted``) as soon as the address is known."""
@@ -114,6 +115,7 @@ class Clicks:
         if not counted:
             done(target.url)
             return
+        self.taken += 1
         visit = _Visit(target.url, done)
         if not target.int_id:
             self._count(target, now_ms, visit)
@@ -158,6 +160,7 @@ class Clicks:
 
         def stored() -> None:
             visit.go()
+            self.counted += 1
             self._desk.note(message)
 
         self._desk.keep(message, rows, amount, stored, visit.go)
@@ -167,7 +170,9 @@ class Clicks:
 
         def done(error: Exception | None) -> None:
             visit.go()
-            if error is not None:
+            if error is None:
+                self.counted += 1
+            else:
                 self._keep(target.link_id, quarter, 1)
 
         self._desk.batch.add(Change([_count_row(target.link_id, quarter, 1)], done))
@@ -183,7 +188,9 @@ class Clicks:
         kept, self._again = self._again, {}
 
         def done(error: Exception | None) -> None:
-            if error is not None:
+            if error is None:
+                self.counted += sum(kept.values())
+            else:
                 for (link_id, quarter), count in kept.items():
                     self._keep(link_id, quarter, count)
 

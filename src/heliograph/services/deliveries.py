@@ -47,7 +47,8 @@ class Deliveries:
     def __init__(self, desk: Desk, keep_days: int = 7) -> None:
         self._desk = desk
         self._keep_ms = keep_days * DAY_MS
-        self.told = self.expired = 0
+        # What customers answered: whole pieces of news, repeated tries counted each.
+        self.acknowledged = self.refused = self.put_off = self.unanswered = 0
 
     async def read(self, account_id: int, after: int, limit: int) -> list[Delivery]:
         """What waits for an account, oldest first, behind the id ``after``."""
@@ -90,7 +91,6 @@ class Deliveries:
     def record(self, delivery: Delivery, detail: str, now_ms: int, stored: Callable[[], None]) -> None:
         """It was acknowledged (or is about nothing any more): the row goes, a line of the story stays. ``stored()`` is
         called when that is on disk: until then the table shows the row."""
-        self.told += 1
         told = f"status {delivery.status}, event {delivery.id}: {detail}"
         event = ("events.add", (delivery.int_id, self._desk.stamp(now_ms), "deliver_sm", told))
         self._write([("deliveries.remove", (delivery.account_id, delivery.id)), event], stored)

@@ -194,9 +194,35 @@ GROUPS: dict[str, tuple[Family, ...]] = {
         ),
         _counter("callbacks_given_up", "Callbacks given up after the last try: the customer does not know. Tell him."),
         _gauge("callbacks_held", "Callbacks in memory, waiting or under way."),
+        _gauge(
+            "callbacks_in_flight",
+            "Calls under way by speed: quick (hosts that answer at once, and new ones; at most callbacks.total) and slow (those "
+            "that take longer, or failed lately; at most callbacks.slow). slow at its limit: many hosts are ill.",
+            "speed",
+        ),
+        _gauge(
+            "callbacks_limited_hosts",
+            "Hosts that answered nothing five times in a row: one call at a time probes each. Tell those customers.",
+        ),
+        _gauge(
+            "callbacks_behind_hosts",
+            "Hosts of which only the table holds some due callbacks. For long: they answer slower than news comes.",
+        ),
         _gauge("callbacks_waiting", "Callbacks in the table, those for later included."),
         _gauge(
             "callbacks_oldest_seconds", "For how long the oldest due callback waits. Minutes: a host is slow or down."
+        ),
+    ),
+    "Short links": (
+        _counter(
+            "link_visits",
+            "What visitors of short links got: redirected, unknown (there is no such link), unavailable (the store could not "
+            "be asked: 503). Many unknown: somebody guesses codes. Programs that look a link up are here, too.",
+            "result",
+        ),
+        _counter("link_clicks", "Clicks of people, on disk."),
+        _gauge(
+            "link_clicks_waiting", "Clicks not on disk yet. For long: the store is away, the log has clicks_not_stored."
         ),
     ),
     "Exports": (
@@ -222,6 +248,15 @@ GROUPS: dict[str, tuple[Family, ...]] = {
             "peers, trusted or users.",
             "result",
         ),
+        _gauge("sip_connections", "TCP connections open now."),
+        _counter("sip_connections_turned_away", "TCP connections refused because there were too many."),
+        _counter(
+            "sip_malformed_messages", "What was no SIP. Many: scanners; restrict the port to the trunks' addresses."
+        ),
+        _counter(
+            "sip_wrong_passwords", "Digests that did not fit. Many: somebody guesses, or a trunk has an old password."
+        ),
+        _counter("sip_failures", "Messages that failed inside. Must not rise: a bug; the log has sip_message_failed."),
         _gauge("sip_registrations", "Trunks that the configuration wants registered."),
         _gauge("sip_registrations_held", "Of them those that are. Fewer: the log has sip_registration_failed."),
     ),
@@ -245,6 +280,55 @@ GROUPS: dict[str, tuple[Family, ...]] = {
         _counter("http_bad_requests", "What was no HTTP."),
         _counter("http_too_large", "Bodies over http.max_body_mb."),
         _counter("http_timed_out", "Connections cut for slowness."),
+    ),
+    "SMPP door": (
+        _gauge(
+            "smpp_connections",
+            "Connections open now, bound or not. Near smpp.connections of the configuration: raise it.",
+        ),
+        _counter("smpp_connections_accepted", "Connections taken."),
+        _counter(
+            "smpp_connections_turned_away",
+            "Connections closed at once: too many, of one client or in all, or from a banned address.",
+        ),
+        _gauge(
+            "smpp_sessions", "Bound sessions, by what they are bound as: transmitter, receiver, transceiver.", "bind"
+        ),
+        _counter(
+            "smpp_requests",
+            "Requests of customers that were answered, by command and command_status; those of enquire_link and unbind are "
+            "not counted. Binds with another status than ESME_ROK were refused: the log has smpp_bind_refused. Many "
+            "ESME_RTHROTTLED: a customer is over his smpp_rate or smpp_window.",
+            *("command", "status"),
+        ),
+        _counter(
+            "smpp_deliveries",
+            "Receipts and incoming texts that customers answered: acknowledged, refused (for good, they are not told again), "
+            "put_off (any other error: told again), unanswered (no answer in time, or the connection was lost: told again).",
+            "result",
+        ),
+        _gauge("smpp_deliveries_held", "Receipts and incoming texts in memory for customers who are bound."),
+        _gauge(
+            "smpp_deliveries_waiting",
+            "Receipts and incoming texts that wait to be acknowledged, all customers together. Growing: one of them is away, "
+            "or answers slowly.",
+        ),
+    ),
+    "SMTP door": (
+        _gauge("smtp_connections", "Connections open now. Near smtp.connections of the configuration: raise it."),
+        _counter("smtp_connections_accepted", "Connections taken."),
+        _counter(
+            "smtp_connections_turned_away",
+            "Connections refused: too many, of one client or in all, or from a banned address.",
+        ),
+        _counter(
+            "smtp_letters",
+            "What became of letters. accepted: its texts are stored; repeated: one that came before; refused: taken and "
+            "dropped, the log has letter_refused with the reason; put_off: to be brought again (letter_put_off); malformed: with "
+            "a bare CR or LF; too_large; too_many: over smtp.letters_per_minute; unaddressed: for nobody here (each recipient "
+            "counted); failed: a bug, must not rise, the log has letter_failed.",
+            "result",
+        ),
     ),
     "Money": (
         _gauge(
@@ -278,7 +362,7 @@ def render_page() -> str:
         "    static_configs: [{ targets: ['127.0.0.1:8080'] }]",
         "```",
         "",
-        "The tables of queue and callbacks are counted in the background every five seconds, the ledger every ten minutes;",
+        "The tables of queue, callbacks and SMPP news are counted in the background every five seconds, the ledger every ten minutes;",
         "everything else is of the moment. Counters begin at 0 when the program starts. `heliograph_process_*` are the",
         "memory, processor time and open files of the process.",
     ]

@@ -36,6 +36,7 @@ class Redirect:
     def __init__(self, clicks: Follows, base: str = "") -> None:
         self._clicks = clicks
         self._host = b""
+        self.redirected = self.unknown = self.unavailable = 0
         self.set_base(base)
 
     def set_base(self, base: str) -> None:
@@ -57,14 +58,25 @@ class Redirect:
             return
         found = _PATH.fullmatch(request.path)
         if found is None:
+            self.unknown += 1
             reply(_NOWHERE)
             return
 
         def done(url: str | None) -> None:
-            reply(_AWAY if url is None else _send_on(url) if url else _NOWHERE)
+            reply(self._answer(url))
 
         counted = request.method == "GET" and not is_preview(request)
         self._clicks.follow(found[1], counted, request.received_ns // 1_000_000, done)
+
+    def _answer(self, url: str | None) -> Response:
+        if url is None:
+            self.unavailable += 1
+            return _AWAY
+        if not url:
+            self.unknown += 1
+            return _NOWHERE
+        self.redirected += 1
+        return _send_on(url)
 
 
 def is_preview(request: Request) -> bool:

@@ -37,7 +37,9 @@ class Session(Link):
 
     `context` is the owner's to use. For reading: `is_bound`; `can_receive` and `can_transmit`, whether the ESME of
     this session takes deliver_sm and may submit; `bind_pdu`, the accepted bind on a server; `unanswered`, the peer's
-    requests that wait for an answer; `strays`, answers that nobody waited for (late ones, mostly).
+    requests that wait for an answer; `strays`, answers that nobody waited for (late ones, mostly); `answers`, how many of
+    the peer's requests were answered, by command_id << 32 | command_status (an owner may give all sessions one; what has no
+    command of ours stands under generic_nack, enquire_link and unbind are not counted).
     """
 
     def __init__(self, peer: Peer, settings: Settings | None = None, on_bind: OnBind | None = None) -> None:
@@ -51,6 +53,7 @@ class Session(Link):
         self.bind_pdu: Pdu | None = None
         self.strays = 0
         self.unanswered = 0
+        self.answers: dict[int, int] = {}
         self._on_bind = on_bind
         self._requests = _TO_CENTRE if on_bind else _TO_ESME
         self._sequence = 0
@@ -134,11 +137,13 @@ class Session(Link):
             self._write(hot.answer(command_id, status, request.sequence, message_id.encode("latin-1", "replace")))
         else:
             self._write(codec.encode(Pdu(command_id, status, request.sequence, message_id=message_id)))
+        self._count(request.command_id, status)
         self._answered()
 
     def reply(self, pdu: Pdu) -> None:
         """Answer with a PDU of one's own making (query_sm_resp, submit_multi_resp, optional fields)."""
         self._write(codec.encode(pdu))
+        self._count(pdu.command_id & ~tables.RESPONSE, pdu.status)
         self._answered()
 
     def ignore(self) -> None:
@@ -249,6 +254,7 @@ class Session(Link):
         response = pdu.command_id | tables.RESPONSE
         known = response in tables.COMMANDS and not pdu.command_id & tables.RESPONSE
         self._write(codec.encode(Pdu(response if known else tables.GENERIC_NACK, status, pdu.sequence)))
+        self._count(pdu.command_id if known else tables.GENERIC_NACK, status)
 
     def _refuse(self, error: PduError) -> None:
         """A PDU whose limits are known and whose body is not: refuse it, go on."""
@@ -289,6 +295,7 @@ class Session(Link):
             answer.system_id = self.settings.system_id
             answer.tlvs = {tables.TAG_SC_INTERFACE_VERSION: b"\x34"}
         self._write(codec.encode(answer))
+        self._count(pdu.command_id, status)
         if status != statuses.ESME_ROK:
             self._flush()
             self.close(f"bind refused: {statuses.name(status)}")
@@ -316,6 +323,10 @@ class Session(Link):
         self.can_transmit = self.state is not State.BOUND_RX
         self._timers.bound = True
         self._tell(self.peer.bound, self)
+
+    def _count(self, command_id: int, status: int) -> None:
+        key = command_id << 32 | status
+        self.answers[key] = self.answers.get(key, 0) + 1
 
     def _answered(self) -> None:
         if self.unanswered:
