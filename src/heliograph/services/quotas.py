@@ -10,6 +10,7 @@ from heliograph.core.accounts import Account
 from heliograph.core.limits import Days, Rate, Recent, Runs
 from heliograph.core.messages import decode_extra
 from heliograph.core.reasons import Reason
+from heliograph.core.sources import source_of
 from heliograph.core.status import Status
 from heliograph.core.zones import offset_min
 from heliograph.services.moments import find_id
@@ -50,7 +51,7 @@ class Quotas:
             return Reason.NUMBER_LIMIT
         if settings.text_limit and counts.get((TEXT, phone, text), 0) >= settings.text_limit:
             return Reason.NUMBER_LIMIT
-        if settings.ip_limit and user_ip and counts.get((ADDRESS, user_ip), 0) >= settings.ip_limit:
+        if settings.ip_limit and user_ip and counts.get((ADDRESS, source_of(user_ip)), 0) >= settings.ip_limit:
             return Reason.NUMBER_LIMIT
         if settings.no_duplicates and not self.copies.add(fingerprint(str(account.id), phone, text), now_ms):
             return Reason.DUPLICATE
@@ -63,7 +64,7 @@ class Quotas:
         if account.settings.no_duplicates:
             self.copies.discard(fingerprint(str(account.id), phone, text))
         counts = self._today(account, now_ms)
-        for key in ("", phone, (TEXT, phone, text), (ADDRESS, user_ip)):
+        for key in ("", phone, (TEXT, phone, text), (ADDRESS, source_of(user_ip))):
             if counts.get(key, 0) > 0:
                 counts[key] -= 1
 
@@ -87,7 +88,8 @@ class Quotas:
         if settings.text_limit:
             counts[TEXT, phone, text] = counts.get((TEXT, phone, text), 0) + 1
         if settings.ip_limit and user_ip:
-            counts[ADDRESS, user_ip] = counts.get((ADDRESS, user_ip), 0) + 1
+            source = source_of(user_ip)  # whoever has one IPv6 address has 2**64 of them
+            counts[ADDRESS, source] = counts.get((ADDRESS, source), 0) + 1
 
     async def rebuild(self, db: Database, accounts: list[Account], now_ms: int) -> None:
         """Count anew what the store holds: the last minute's requests and copies, and today's messages where a limit asks.
