@@ -11,7 +11,8 @@ from tests.house import KAZAKH, NORTH, NOW, PHONE, House, open_house
 
 from heliograph.core.messages import Kind
 from heliograph.delivery.carriers.contract import Inbound as Arrival
-from heliograph.services.inbound import MEMORY_MS, Inbound, find_owners
+from heliograph.services.inbound import Inbound
+from heliograph.services.owners import MEMORY_MS, find_owners
 from heliograph.store.database import Full, Lost, Step
 
 both = pytest.mark.parametrize("backend", BACKENDS)
@@ -38,7 +39,7 @@ def test_incoming_text_is_on_disk_before_it_is_acknowledged(backend: str, tmp_pa
             assert (seen[0].id, seen[0].text, seen[0].extra, seen[0].received_ms) == (1, "да и нет", "", NOW)
             assert seen[1].extra == '{"smsc":"42"}'
             next_one = await house.restart()
-            assert await take(next_one, Arrival(PHONE, "7000", "more", NOW))
+            assert await take(next_one, Arrival(PHONE, "7000", "and more", NOW))
             assert [row[0] for row in await house.db.all("inbound.latest", 2**62, 9)] == [3, 2, 1]
 
     asyncio.run(story())

@@ -26,18 +26,16 @@ from heliograph.services.batch import Change
 from heliograph.services.commands import Commands
 from heliograph.services.desk import Desk, Row
 from heliograph.services.fragments import Arrived, Fragments, Key, rows_of
-from heliograph.services.moments import SLACK_MS, find_id
 from heliograph.services.news import incoming_rows
+from heliograph.services.owners import find_owners
 from heliograph.services.reactions import Reactions, Written, is_stopping, told
+from heliograph.services.repeats import Mark, Repeats
 
 log = logging.getLogger(__name__)
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
-Settle = Callable[[bool], None]
+Settle = Callable[[bool], object]
 
-MEMORY_MS = 7 * 86_400_000  # so long a subscriber answers to who has written to him
 TOGETHER = 200  # texts whose owners are looked for at once
-BLOCK_BITS = 16  # an index block is 65,536 messages (docs/adr/0009)
-PROBES = 4096  # places of the index looked at by one query, at some 2 µs each
 SWEEP_S = 5.0  # how often it is looked for parts that have waited long enough
 GRACE_MS = 60_000  # after a start carriers bring first what they could not deliver meanwhile
 STOP_WORDS = ("stop", "стоп")
@@ -147,6 +145,7 @@ class Incoming:
         self._stop_words = stop_words
         self._start_words = start_words
         self.fragments = Fragments(desk, wait_s)
+        self.repeats = Repeats(desk.db, wait_s)
         self.reactions = Reactions(desk)
         self._waiting: deque[_Came] = deque()
         self._looking: asyncio.Event | None = None
@@ -157,7 +156,8 @@ class Incoming:
         self.received = self.parts = self.incomplete = 0
 
     def record(self, carrier_id: int, arrival: Arrival, settle: Settle, now_ms: int) -> None:
-        """Store a text; ``settle(True)`` once it is on disk, ``settle(False)`` when it could not be taken."""
+        """Store a text; ``settle(True)`` once it is on disk, ``settle(False)`` when it could not be taken. It returns False
+        where the carrier is gone: it will bring the text again."""
         key = None
         if arrival.total > 1 and 1 <= arrival.number <= arrival.total:
             key = Key(carrier_id, clean(arrival.phone), clean(arrival.to_phone), arrival.reference, arrival.total)
@@ -212,6 +212,7 @@ class Incoming:
 
     async def _take(self, group: list[_Came]) -> None:
         try:
+            await self.repeats.load()
             held = await self.fragments.load([came.key for came in group if came.key is not None])
             drafts = [self._draft(came, held) for came in group]
             texts = [text for draft in drafts for text in draft.texts if not text.account_id]
@@ -283,8 +284,9 @@ class Incoming:
             rows += rows_of(came.key, draft.placed)
             self.fragments.begin(came.key, draft.placed.held)
         for text in draft.texts:
-            inbound = self._add_text(text, came.now_ms, owners, rows, stored)
-            made.append(inbound)
+            inbound = self._add_text(text, came, owners, rows, stored)
+            if inbound is not None:
+                made.append(inbound)
 
         def done(error: Exception | None) -> None:
             if came.key is not None:
@@ -293,7 +295,9 @@ class Incoming:
                 for learn in stored:
                     learn()
                 self.parts += came.key is not None and came.arrival is not None
-            came.settle(error is None)
+            if came.settle(error is None) is False and error is None and came.key is None:
+                for inbound in made:
+                    self.repeats.expect(_mark(inbound), inbound.received_ms)
             if error is None:
                 for inbound in made:
                     self.received += 1
@@ -305,13 +309,13 @@ class Incoming:
     def _add_text(
         self,
         text: _Text,
-        now_ms: int,
+        came: _Came,
         owners: dict[str, tuple[int, int]],
         rows: list[tuple[str, Row]],
         stored: list[Callable[[], None]],
-    ) -> Inbound:
-        """The record of a text, and its rows: itself, its news, and what it causes."""
-        desk, whole = self._desk, text.whole
+    ) -> Inbound | None:
+        """The record of a text, and its rows: itself, its news, and what it causes; None for a repeat."""
+        desk, whole, now_ms = self._desk, text.whole, came.now_ms
         accounts = desk.snapshots.current.accounts
         phone = self._international(text.phone)
         account_id, int_id = (text.account_id, 0) if text.account_id else owners.get(phone, (0, 0))
@@ -321,6 +325,8 @@ class Incoming:
             order = order._replace(trusted=order.trusted and not whole.missing and not whole.late)
             if order.trusted:
                 account_id, int_id = order.account.id, 0
+        if came.key is None and self.repeats.take((text.carrier_id, text.phone, text.to_phone, whole.text), now_ms):
+            return None
         account = accounts.get(account_id)
         command = "" if order is not None else self._command(text, account)
         part = Part(
@@ -378,30 +384,11 @@ class Incoming:
         return command if not rest or rest == account.login.casefold() else ""
 
 
+def _mark(inbound: Inbound) -> Mark:
+    return inbound.carrier_id, inbound.phone, inbound.to_phone, inbound.text
+
+
 def _resolve(future: asyncio.Future[bool], stored: bool) -> None:
     """Unless nobody waits any more: the program is ending."""
     if not future.done():
         future.set_result(stored)
-
-
-async def find_owners(desk: Desk, phones: set[str], now_ms: int) -> dict[str, tuple[int, int]]:
-    """(account_id, int_id) of the newest message that went out to each number within the last seven days; none for the
-    others. Messages in the future, refused ones, number queries and those of test mode do not count.
-
-    The index is read in groups of blocks from the newest down (docs/adr/0009), each twice as large as the one before.
-    """
-    since_ms = now_ms - MEMORY_MS
-    lowest = await find_id(desk.db, since_ms // 3_600_000 * 3_600_000 - SLACK_MS) >> BLOCK_BITS
-    row = await desk.db.one("messages.last")
-    block = (int(row[0]) if row else 0) >> BLOCK_BITS
-    found: dict[str, tuple[int, int]] = {}
-    count = 1
-    while block >= lowest and len(found) < len(phones):
-        wanted = sorted(phones - found.keys())
-        first = max(lowest, block - min(count, max(1, PROBES // len(wanted))) + 1)
-        numbers = msgspec.json.encode(wanted).decode()
-        for phone, account_id, int_id in await desk.db.all("inbound.asked", numbers, first, block, since_ms, now_ms):
-            found[phone] = (int(account_id), int(int_id))
-        block = first - 1
-        count *= 2
-    return found

@@ -17,7 +17,7 @@ from heliograph.services.dispatch import Dispatch, end_rows, event_row, reroute_
 
 log = logging.getLogger(__name__)
 
-Settle = Callable[[bool], None]
+Settle = Callable[[bool], object]
 EARLY_KEPT = 100_000  # receipts without a message kept in memory for joining; all are in the store as well
 
 

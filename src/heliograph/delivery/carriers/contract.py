@@ -72,12 +72,13 @@ class Inbound:
         self.number = number
 
 
-Settle = Callable[[bool], None]
+Settle = Callable[[bool], object]
 
 
 class Listener(Protocol):
     """Whom a carrier tells. ``settle(True)`` is called when the news is on disk, ``settle(False)`` when it could not be
-    stored: only then does the carrier answer its peer (positively, or with a temporary error so that it comes again)."""
+    stored: only then does the carrier answer its peer (positively, or with a temporary error so that it comes again). It
+    returns False where the peer is gone and gets no answer."""
 
     def answered(self, carrier_id: int, int_id: int, part: int, total: int, outcome: Outcome) -> None:
         """One part of a unit ended; called exactly once for each part that ``send`` was asked for."""

@@ -11,7 +11,7 @@ from heliograph.delivery.carriers.smpp.inbound import Reader
 from heliograph.wire.smpp import statuses, tables
 from heliograph.wire.smpp.pdus import Pdu
 from heliograph.wire.smpp.receipt import parse_receipt
-from heliograph.wire.smpp.session import Session
+from heliograph.wire.smpp.session import Session, State
 
 log = logging.getLogger("heliograph.carrier")
 
@@ -47,7 +47,7 @@ class Incoming:
 
 
 class _Settle:
-    """Answers a receipt or text of the peer, once."""
+    """Answers a receipt or text of the peer, once; False when its session has ended."""
 
     __slots__ = ("_pdu", "_session")
 
@@ -55,7 +55,9 @@ class _Settle:
         self._session: Session | None = session
         self._pdu = pdu
 
-    def __call__(self, stored: bool) -> None:
+    def __call__(self, stored: bool) -> bool:
         session, self._session = self._session, None
-        if session is not None:
-            session.answer(self._pdu, statuses.ESME_ROK if stored else statuses.ESME_RX_T_APPN)
+        if session is None:
+            return True
+        session.answer(self._pdu, statuses.ESME_ROK if stored else statuses.ESME_RX_T_APPN)
+        return session.state is not State.CLOSED

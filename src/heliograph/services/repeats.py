@@ -1,0 +1,61 @@
+"""Texts that their carrier brings once more, for it never got our answer (SMPP 3.4, 2.9: the peer may send again).
+
+Nothing in a deliver_sm tells a repeat from a subscriber who writes the same twice. So only those texts are looked for whose
+answer may not have arrived: the last ones before a start, for a kill comes between the disk and the answer, and those whose
+link was gone by the time they were on disk. Each stands for one repeat.
+"""
+
+import logging
+from collections import deque
+
+from heliograph.store.database import Database
+
+log = logging.getLogger(__name__)
+Mark = tuple[int, str, str, str]
+"""Carrier, sender, number that was written to, and text, as they are stored."""
+
+LAST_MS = 3000  # so long before the last text that is on disk an answer may have been lost with the server
+PAGE, MOST = 1000, 50_000
+
+
+class Repeats:
+    """Knows what may come again within ``wait_s`` seconds of its first time."""
+
+    def __init__(self, db: Database, wait_s: int) -> None:
+        self._db = db
+        self._wait_ms = wait_s * 1000
+        self._doubtful: dict[Mark, deque[int]] = {}
+        self._loaded = False
+        self.count = 0
+
+    async def load(self) -> None:
+        """Before the first text of a run: the last ones of the run before."""
+        below, since_ms = 2**62, 0
+        found: list[tuple[Mark, int]] = []
+        while not self._loaded:
+            rows = await self._db.all("inbound.latest", below, PAGE)
+            since_ms = since_ms or (rows[0][2] - LAST_MS if rows else 0)
+            late = [row for row in rows if row[2] >= since_ms]
+            found += [((row[1], row[4], row[5], row[6]), row[2]) for row in late]
+            self._loaded = len(late) < PAGE or len(found) >= MOST
+            below = rows[-1][0] if rows else 0
+        for mark, received_ms in reversed(found):
+            self.expect(mark, received_ms)
+
+    def expect(self, mark: Mark, received_ms: int) -> None:
+        """The answer to a text that is on disk was lost, or may be."""
+        if len(self._doubtful) >= MOST:
+            del self._doubtful[next(iter(self._doubtful))]
+        self._doubtful.setdefault(mark, deque()).append(received_ms)
+
+    def take(self, mark: Mark, now_ms: int) -> bool:
+        """Whether a text that came now is a repeat of one of them."""
+        times = self._doubtful.pop(mark, None) if self._doubtful else None
+        while times:
+            if now_ms - times.popleft() <= self._wait_ms:
+                if times:
+                    self._doubtful[mark] = times
+                self.count += 1
+                log.info("inbound_repeated", extra={"carrier_id": mark[0]})
+                return True
+        return False

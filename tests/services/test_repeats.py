@@ -1,0 +1,85 @@
+"""Texts that their carrier brings once more (services/repeats.py)."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.databases import BACKENDS
+from tests.house import KAZAKH, NORTH, PHONE, SOUTH, House, open_house
+
+from heliograph.delivery.carriers.contract import Inbound as Arrival
+from heliograph.services.repeats import LAST_MS
+
+both = pytest.mark.parametrize("backend", BACKENDS)
+WAIT_MS = 600_000
+
+
+async def come(house: House, text: str, phone: str = PHONE, carrier_id: int = NORTH, *, told: bool = True) -> None:
+    """A text that is taken; ``told``: its carrier gets the answer."""
+    future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    def settle(stored: bool) -> bool:
+        future.set_result(stored)
+        return told
+
+    house.incoming.record(carrier_id, Arrival(phone, "7000", text, house.now), settle, house.now)
+    assert await future, "a repeat is acknowledged, too"
+
+
+async def texts(house: House) -> list[str]:
+    return [row[6] for row in await house.db.all("inbound.latest", 2**62, 5000)][::-1]
+
+
+@both
+def test_text_whose_answer_a_kill_cut_off_is_stored_once(backend: str, tmp_path: Path) -> None:
+    """The carrier knows nothing of it and brings it again; told twice it would be answered and forwarded twice."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            await come(house, "long ago")
+            house.now += LAST_MS + 1
+            for text in ("shop: price", "yes", "yes"):
+                await come(house, text)
+            later = await house.restart()
+            later.now = house.now + WAIT_MS // 2
+            for text in ("yes", "shop: price", "yes", "long ago", "shop: price"):
+                await come(later, text)
+            await come(later, "yes", KAZAKH)
+            await come(later, "yes", carrier_id=SOUTH)
+            assert await texts(later) == ["long ago", "price", "yes", "yes", "long ago", "price", "yes", "yes"]
+            assert later.incoming.repeats.count == 3
+            again = await later.restart()
+            again.now = later.now + WAIT_MS + 1
+            await come(again, "yes", KAZAKH)
+            assert (await texts(again))[-2:] == ["yes", "yes"], "so late it is another one"
+
+    asyncio.run(story())
+
+
+@both
+def test_text_whose_link_was_gone_is_stored_once(backend: str, tmp_path: Path) -> None:
+    """A slow store, a carrier that hangs up meanwhile; whoever writes the same twice is heard twice."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            await come(house, "hello?", told=False)
+            await come(house, "hello?")
+            await come(house, "hello?")
+            assert await texts(house) == ["hello?", "hello?"]
+
+    asyncio.run(story())
+
+
+@both
+def test_all_texts_of_the_last_moment_are_known_again(backend: str, tmp_path: Path) -> None:
+    """More of them than one question to the store tells."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            wanted = [f"text {number}" for number in range(2100)]
+            await asyncio.gather(*(come(house, text) for text in wanted))
+            later = await house.restart()
+            await asyncio.gather(*(come(later, text) for text in reversed(wanted)))
+            assert len(await later.db.all("inbound.latest", 2**62, 5000)) == len(wanted)
+
+    asyncio.run(story())
