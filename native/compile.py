@@ -114,8 +114,10 @@ MODULES = [
     "delivery/carriers/smpp/pacing",
     "delivery/carriers/smpp/parts",
     "delivery/carriers/smpp/receipts",
+    "delivery/detours",
     "delivery/dispatcher",
     "delivery/lanes",
+    "delivery/line",
     "web/buckets",
     "web/tally",
 ]

@@ -15,7 +15,8 @@ from heliograph.core.money import SCALE
 from heliograph.core.reasons import Refusal
 from heliograph.core.status import Err, Status
 from heliograph.delivery.carriers.contract import Outcome, Receipt, Unit, What
-from heliograph.delivery.dispatcher import SIFTED, Dispatcher
+from heliograph.delivery.detours import SIFTED
+from heliograph.delivery.dispatcher import Dispatcher
 from heliograph.services import accounts, carriers
 from heliograph.store.database import Full
 from heliograph.wire.gsm import segments
@@ -121,9 +122,9 @@ class Play:
             for lane, due_ms in line.next_due.items():
                 if due_ms <= self.house.now:
                     self.dispatcher.wake(line.links.carrier.id, lane)
-            self.dispatcher._abandon(line, self.house.now)
+            self.dispatcher.detours.sift(line, self.house.now)
             self.dispatcher._pump_soon(line.links.carrier.id)
-        await self.dispatcher._move_on(self.house.now)
+        await self.dispatcher.detours.move_on(self.house.now)
         await self.quiet()
 
 
@@ -389,9 +390,9 @@ def test_long_lane_of_a_carrier_that_is_down_moves_on_in_steps(tmp_path: Path) -
             assert len(line.lanes[3]) == 300
             play.links().down_since_ms = NOW
             play.house.now = NOW + 10_000
-            play.dispatcher._abandon(line, play.house.now)
+            play.dispatcher.detours.sift(line, play.house.now)
             assert len(line.lanes[3]) == 300 - SIFTED
-            play.dispatcher._abandon(line, play.house.now)
+            play.dispatcher.detours.sift(line, play.house.now)
             assert len(line.lanes[3]) == 0
             await play.quiet()
             assert play.texts(SOUTH) == ["first"] * 150 + ["second"] * 150

@@ -7,14 +7,13 @@ takes from the first lane first.
 import asyncio
 import logging
 from collections.abc import Callable
-from functools import partial
 
 from heliograph.core.carriers import Carrier
 from heliograph.core.messages import Message, decode_extra
-from heliograph.core.routing import Route
 from heliograph.core.status import Err, Status
 from heliograph.delivery.carriers.contract import CarrierLinks, Inbound, Outcome, Receipt, Settle, Unit
-from heliograph.delivery.lanes import Lane
+from heliograph.delivery.detours import SIFTS, Detours
+from heliograph.delivery.line import FAR_MS, LANES, PAGE, Line, is_waiting
 from heliograph.services.attempts import Attempts, Job, missing_of
 from heliograph.services.births import may_be_kept
 from heliograph.services.dispatch import Dispatch
@@ -24,37 +23,10 @@ from heliograph.services.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
-LANES = (1, 2, 3)
 MOST_IN_LANE = 20_000  # messages of a carrier and lane in memory; the rest waits in the table
-PAGE = 2_000  # rows read at once: some 15 ms of a reader
 MOST_CLAIMED = 500  # start marks a carrier may have under way
 TICK_S = 0.5
-# Texts of a carrier without a link that are looked at in one go (some 5 ms when all of them move on), and how often at
-# each tick: 2,000 a second.
-SIFTED = 200
-SIFTS = 5
-FAR_MS = 2**62
 Make = Callable[[Carrier, "Dispatcher"], CarrierLinks]
-
-
-class Line:
-    """One carrier's waiting texts and what is under way there."""
-
-    def __init__(self, links: CarrierLinks) -> None:
-        self.links = links
-        self.lanes = {lane: Lane() for lane in LANES}
-        # Whether the table may hold due rows that memory does not, and when the next later one is due.
-        self.more = dict.fromkeys(LANES, True)
-        self.next_due = dict.fromkeys(LANES, FAR_MS)
-        # Lanes of which a page is being read, with the texts that left memory meanwhile: the page may show them as
-        # they were.
-        self.reading: dict[int, set[int]] = {}
-        self.held = dict.fromkeys(LANES, 0)
-        # Where the look at texts that wait without a link goes on.
-        self.sifted = dict.fromkeys(LANES, 0)
-        self.claimed = 0
-        self.claimed_parts = 0
-        self.closing = False
 
 
 class Dispatcher:
@@ -78,7 +50,6 @@ class Dispatcher:
         self._clock_ms = clock_ms
         self._most_in_lane = most_in_lane
         self.lines: dict[int, Line] = {}
-        self._switched_off: list[int] = []
         self._jobs: dict[int, Job] = {}
         # Messages in memory or under way, with the carrier and lane they were taken for.
         self._held: dict[int, tuple[Line, int]] = {}
@@ -89,6 +60,7 @@ class Dispatcher:
         self.ticked_ms = 0  # when the clock below last went round
         # Told of each text that leaves for its carrier, and when.
         self.handed: Callable[[Message, int], None] = _nobody
+        self.detours = Detours(dispatch, self.lines, self._release, self._claim, self._rerouted)
         attempts.over = self._over
         attempts.again = self._again
         receipts.rerouted = self._rerouted
@@ -97,7 +69,7 @@ class Dispatcher:
     async def publish(self, snapshot: Snapshot) -> None:
         """Start carriers that are new, stop those that are gone, start anew those whose settings changed."""
         wanted = {carrier.id: carrier for carrier in snapshot.carriers.values() if carrier.enabled}
-        self._switched_off = [id_ for id_ in snapshot.carriers if id_ not in wanted]
+        self.detours.switched_off = [id_ for id_ in snapshot.carriers if id_ not in wanted]
         for carrier_id in list(self.lines):
             if self.lines[carrier_id].links.carrier != wanted.get(carrier_id):
                 await self._close(carrier_id)
@@ -295,7 +267,7 @@ class Dispatcher:
             messages = await self._dispatch.read_due(carrier_id, lane, now_ms, limit)
             for message in messages:
                 taken = message.int_id in self._held or message.int_id in line.reading[lane]
-                if not taken and self._is_waiting(message, carrier_id):
+                if not taken and is_waiting(message, carrier_id):
                     self._hold(line, message)
                     line.lanes[lane].push(message)
             if len(messages) >= limit:
@@ -312,11 +284,6 @@ class Dispatcher:
             del line.reading[lane]
             self._pump_soon(carrier_id)
 
-    @staticmethod
-    def _is_waiting(message: Message, carrier_id: int) -> bool:
-        """Whether it still is what the table said: it may have moved on while the page was read."""
-        return message.status == Status.WAITING and not message.started_ms and message.carrier_id == carrier_id
-
     async def run(self) -> None:
         """The clock of the loop: later times that have come, carriers that are down, waits that are over."""
         ticks = 0
@@ -332,65 +299,15 @@ class Dispatcher:
                 self._pump_soon(carrier_id)
             for _ in range(SIFTS):
                 for line in list(self.lines.values()):
-                    self._abandon(line, now_ms)
+                    self.detours.sift(line, now_ms)
                 await asyncio.sleep(0)
             ticks += 1
             if ticks % 10 == 0:
                 try:
                     await self._dispatch.end_waits(now_ms)
-                    await self._move_on(now_ms)
+                    await self.detours.move_on(now_ms)
                 except Exception:
                     log.exception("end_waits_failed")
-
-    def _abandon(self, line: Line, now_ms: int) -> None:
-        """A carrier without a link for longer than its patience gives its waiting texts to the next route."""
-        settings = line.links.carrier.settings
-        down_ms = line.links.down_since_ms
-        if not down_ms:
-            return
-        patient = now_ms - down_ms < settings.patience_s * 1000 or "down" not in settings.failover
-        # With no link up at all nothing can move on, only expire.
-        stuck = patient or not any(other.links.up for other in self.lines.values())
-        for number, lane in line.lanes.items():
-            if len(lane):
-                keep = partial(self._stays, line, stuck, now_ms)
-                line.sifted[number] = lane.sift(line.sifted[number], SIFTED, keep)
-
-    def _stays(self, line: Line, stuck: bool, now_ms: int, message: Message) -> bool:
-        """Whether a text goes on waiting for its carrier; one that does not has moved on or ended."""
-        # What has gone in part goes on here: the next carrier could only send all of it again.
-        movable = not stuck and message.status == Status.WAITING and not missing_of(message)
-        route = self._find_open(message, now_ms) if movable else None
-        if route is not None:
-            self._release(message)
-            self._dispatch.reroute(message, route, "the carrier has no link", now_ms, partial(self._rerouted, message))
-            return False
-        if message.status == Status.WAITING and message.expires_ms > now_ms:
-            return True
-        self._claim(line, message, now_ms)
-        return False
-
-    def _find_open(self, message: Message, now_ms: int) -> Route | None:
-        """The next route whose carrier has a link."""
-        for route in self._dispatch.find_routes(message, now_ms):
-            line = self.lines.get(route.carrier_id)
-            if line is not None and line.links.up and not line.closing:
-                return route
-        return None
-
-    async def _move_on(self, now_ms: int) -> None:
-        """What waits for a carrier that was switched off goes to the next route, or ends when its time is over."""
-        for carrier_id in self._switched_off:
-            for lane in LANES:
-                for message in await self._dispatch.read_due(carrier_id, lane, now_ms, PAGE):
-                    if not self._is_waiting(message, carrier_id) or message.pending:
-                        continue
-                    route = self._find_open(message, now_ms)
-                    if message.expires_ms <= now_ms:
-                        self._dispatch.end(message, Status.EXPIRED, Err.NONE, now_ms)
-                    elif route is not None:
-                        why = "the carrier is switched off"
-                        self._dispatch.reroute(message, route, why, now_ms, partial(self._rerouted, message))
 
     # -- what carriers tell (delivery/carriers/contract.py, Listener) ---------------------
     def answered(self, carrier_id: int, int_id: int, part: int, total: int, outcome: Outcome) -> None:
