@@ -14,20 +14,9 @@ from typing import Any
 
 from heliograph.core.sources import source_of
 from heliograph.gateways.shares import Shares
-from heliograph.gateways.sip_answers import (
-    ALLOW,
-    Call,
-    find_called,
-    find_caller,
-    find_fault,
-    identify,
-    make_tag,
-    mask_number,
-    respond,
-    stamp_request,
-)
-from heliograph.gateways.sip_calls import Calls, Memory
+from heliograph.gateways.sip_answers import ALLOW, find_fault, identify, make_tag, respond, stamp_request
 from heliograph.gateways.sip_exchanges import Channel, Exchange, Exchanges
+from heliograph.gateways.sip_invites import Invites, OnCall
 from heliograph.gateways.sip_peers import Entry, Peers
 from heliograph.gateways.sip_registration import Registration, RegistrationState
 from heliograph.gateways.sip_settings import SipSettings
@@ -43,12 +32,10 @@ from heliograph.gateways.sip_sockets import (
 from heliograph.wire.sip import tables
 from heliograph.wire.sip.fields import find, stamp
 from heliograph.wire.sip.messages import MessageError, Request, Response, encode, parse
-from heliograph.wire.sip.transactions import CLIENT, INVITE_SERVER, SERVER, Event, State
+from heliograph.wire.sip.transactions import CLIENT, INVITE_SERVER, SERVER, Event
 
 log = logging.getLogger(__name__)
 
-# Told of a call; it must say once, on the loop, whether that call was waited for. It may do so later.
-OnCall = Callable[[Call, Callable[[bool], None]], None]
 SWEEP_S = 5.0
 UNREGISTER_S = 2.0
 
@@ -70,31 +57,25 @@ class SipDoor:
     ) -> None:
         self.settings = settings
         self.clock_ms = clock_ms
-        self._on_call = on_call
         self._key = secrets.token_bytes(32)
         self._peers = Peers(settings, self._key)
         self._exchanges = Exchanges(settings.transactions, settings.timing)
-        self._calls = Calls(settings.transactions, settings.answer_ms + settings.timing.patience_ms)
+        self._invites = Invites(settings, on_call, self._exchanges, clock_ms)
         self._shares = Shares(settings.connections_per_client)
         self._connections: dict[TcpConnection, str] = {}
         self._udp: list[UdpSocket] = []
         self._servers: list[Any] = []
         self._registrations = [Registration(each, self) for each in settings.registrars]
         self._timer: asyncio.TimerHandle | None = None
-        self._waiting = 0
-        self._idle: asyncio.Event | None = None
         self.stopping = False
         self.addresses: list[tuple[str, str, int]] = []
-        self.received = self.malformed = self.calls = self.expected = self.unexpected = self.anonymous = 0
-        self.cancelled = self.merged = self.late = self.unanswered = self.refused = self.silenced = self.failures = 0
-        self.turned_away = 0
+        self.received = self.malformed = self.refused = self.silenced = self.failures = self.turned_away = 0
 
     # --- the owner's side
 
     async def start(self) -> list[tuple[str, str, int]]:
         """Listens; gives ("udp" or "tcp", address, port) of each socket. OSError when an address is not free."""
         loop = asyncio.get_running_loop()
-        self._idle = asyncio.Event()
         try:
             for host, port in self.settings.listen_udp:
                 self._udp.append(await listen_udp(self, host, port))
@@ -118,12 +99,8 @@ class SipDoor:
         self.stopping = True
         for server in self._servers:
             server.close()
-        if self._waiting and self._idle is not None:
-            self._idle.clear()
-            try:
-                await asyncio.wait_for(self._idle.wait(), grace_s)
-            except TimeoutError:
-                log.warning("sip_calls_unanswered", extra={"count": self._waiting})
+        if self._invites.waiting:
+            await self._invites.settle(grace_s)
         await asyncio.gather(*(each.stop(UNREGISTER_S) for each in self._registrations))
         self._exchanges.close()
         if self._timer is not None:
@@ -143,20 +120,13 @@ class SipDoor:
         """Counters since the start, and the gauges `transactions`, `waiting` (for `done`), `connections`, `registered`."""
         return {
             "transactions": len(self._exchanges),
-            "waiting": self._waiting,
+            "waiting": self._invites.waiting,
             "connections": len(self._connections),
             "registrations": len(self._registrations),
             "registered": sum(each.state.registered for each in self._registrations),
             "received": self.received,
             "malformed": self.malformed,
-            "calls": self.calls,
-            "expected": self.expected,
-            "unexpected": self.unexpected,
-            "anonymous": self.anonymous,
-            "cancelled": self.cancelled,
-            "merged": self.merged,
-            "late": self.late,
-            "unanswered": self.unanswered,
+            **self._invites.stats(),
             "refused": self.refused,
             "silenced": self.silenced,
             "wrong_passwords": self._peers.wrong,
@@ -164,7 +134,7 @@ class SipDoor:
             "unacknowledged": self._exchanges.unacknowledged,
             "dropped": self._exchanges.dropped,
             "turned_away": self.turned_away,
-            "failures": self.failures,
+            "failures": self.failures + self._invites.failures,
         }
 
     def registrations(self) -> tuple[RegistrationState, ...]:
@@ -279,7 +249,8 @@ class SipDoor:
         if method == tables.CANCEL:
             invite = self._exchanges.find((*base, tables.INVITE))
             if invite is not None:
-                self._cancel(request, invite, self._open(request, (*base, method), target, tag, size))
+                self._exchanges.finish(self._open(request, (*base, method), target, invite.tag, size), 200)
+                self._invites.cancel(invite)
                 return
         entry, user = self._peers.judge(request, channel.address, self.clock_ms())
         if entry is not Entry.IN:
@@ -287,30 +258,24 @@ class SipDoor:
             return
         exchange = self._open(request, (*base, method), target, tag, size)
         if method == tables.CANCEL:
-            self._finish(exchange, 481)
+            self._exchanges.finish(exchange, 481)
             return
         fault = find_fault(request)
         if fault is not None:
-            self._finish(exchange, *fault)
+            self._exchanges.finish(exchange, *fault)
         elif method == tables.OPTIONS:
-            self._finish(exchange, 200, (ALLOW, ("Accept", "application/sdp")))
+            self._exchanges.finish(exchange, 200, (ALLOW, ("Accept", "application/sdp")))
         elif self.stopping:
-            self._finish(exchange, 503)
+            self._exchanges.finish(exchange, 503)
         else:
-            self._invite(request, exchange, user, channel.address)
+            trusted = self._peers.standing(channel.address).trusted
+            self._invites.take(request, exchange, address=channel.address, trusted=trusted, user=user)
 
     def _open(self, request: Request, key: tuple[str, ...], channel: Channel, tag: str, size: int) -> Exchange:
         table = INVITE_SERVER if request.method == tables.INVITE else SERVER
         exchange = self._exchanges.open(key, table, channel, size)
         exchange.request, exchange.tag = request, tag
         return exchange
-
-    def _finish(self, exchange: Exchange, status: int, extra: tuple[tuple[str, str], ...] = ()) -> None:
-        """The final answer; the request is not needed any more."""
-        request, exchange.request = exchange.request, None
-        exchange.deadline_ms = exchange.on_deadline = None
-        if request is not None:
-            self._exchanges.feed(exchange, Event.FINAL, encode(respond(request, status, exchange.tag, extra)))
 
     def _turn_away(self, request: Request, channel: Channel, tag: str, entry: Entry, size: int) -> None:
         """Answers a stranger, or does not. Nothing is remembered for him and nothing repeated (section 8.2.7).
@@ -335,94 +300,6 @@ class SipDoor:
             return
         self.refused += 1
         channel.send(data)
-
-    def _cancel(self, request: Request, invite: Exchange, exchange: Exchange) -> None:
-        """A CANCEL of an INVITE that is known (section 9.2): always 200; the call ends when it has not already."""
-        exchange.tag = invite.tag
-        self._finish(exchange, 200)
-        if invite.machine.state is State.PROCEEDING:
-            self.cancelled += 1
-            ended, invite.on_end = invite.on_end, None
-            self._finish(invite, 487)
-            if ended is not None:
-                ended(None)
-
-    # --- calls
-
-    def _invite(self, request: Request, exchange: Exchange, user: str, address: str) -> None:
-        now = self._exchanges.now_ms()
-        known = self._calls.find(request, now)
-        if known is not None:
-            self._repeat(request, exchange, known)
-            return
-        caller = find_caller(request, self._peers.standing(address).trusted)
-        called = find_called(request, self.settings.called_from_to)
-        if not caller.number or not called:
-            self.anonymous += caller.anonymous
-            status = self.settings.anonymous if caller.anonymous else self.settings.unexpected
-            log.info(
-                "sip_call_without_number", extra={"peer": address, "anonymous": caller.anonymous, "answer": status}
-            )
-            self._finish(exchange, status)
-            return
-        self._exchanges.feed(exchange, Event.PROVISIONAL, encode(respond(request, 100)))
-        memory = self._calls.add(request, now)
-        self.calls += 1
-        self._waiting += 1
-        exchange.on_end = lambda _: self._abandon(memory)  # cancelled, or dropped for want of room
-        self._exchanges.wait(exchange, self.settings.answer_ms, lambda: self._expire(exchange, memory))
-        call = Call(caller.number, called, address, request.call_id, caller.asserted, user, self.clock_ms())
-        try:
-            self._on_call(call, lambda expected: self._answer(exchange, memory, call, expected))
-        except Exception:
-            self.failures += 1
-            log.exception("sip_call_failed", extra={"peer": address})
-            self._expire(exchange, memory)
-
-    def _repeat(self, request: Request, exchange: Exchange, known: Memory) -> None:
-        """An INVITE of a call that is known: by another way (482, section 8.2.2.2), or tried again by somebody who did
-        not take the answer."""
-        number = request.cseq.number
-        if number <= known.cseq or (known.status is None and not known.given_up):
-            self.merged += 1
-            self._finish(exchange, 482)
-            return
-        known.cseq = number
-        self._finish(exchange, known.status or 480)
-
-    def _answer(self, exchange: Exchange, memory: Memory, call: Call, expected: bool) -> None:
-        """The owner has spoken."""
-        if memory.status is not None or memory.given_up:
-            self.late += 1
-            return
-        memory.status = self.settings.answer if expected else self.settings.unexpected
-        exchange.on_end = None
-        self._settle()
-        self.expected += expected
-        self.unexpected += not expected
-        numbers = {"caller": mask_number(call.caller), "called": mask_number(call.called)}
-        log.info("sip_call", extra={**numbers, "peer": call.peer, "expected": expected, "answer": memory.status})
-        self._finish(exchange, memory.status)
-
-    def _expire(self, exchange: Exchange, memory: Memory) -> None:
-        """Nothing was said in time: the caller may try again, and that will be another call."""
-        if memory.status is not None or memory.given_up:
-            return
-        exchange.on_end = None
-        self._calls.forget(memory)
-        self._abandon(memory)
-        self.unanswered += 1
-        self._finish(exchange, 480)
-
-    def _abandon(self, memory: Memory) -> None:
-        """What the owner says of this call from now on comes too late."""
-        memory.given_up = True
-        self._settle()
-
-    def _settle(self) -> None:
-        self._waiting -= 1
-        if not self._waiting and self._idle is not None:
-            self._idle.set()
 
     # --- the rest
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, Protocol
 
-from heliograph.wire.sip.messages import Request, Response
+from heliograph.gateways.sip_answers import respond
+from heliograph.wire.sip.messages import Request, Response, encode
 from heliograph.wire.sip.transactions import Do, Event, State, Table, Timing, Transaction
 
 # Bytes of messages for each transaction that may be held, all together: a real one has 2 KB at most, and 64 KB were possible.
@@ -111,6 +112,13 @@ class Exchanges:
         """Something has happened to a transaction; `data` is the message that goes with it."""
         self._do(exchange, exchange.machine.feed(event, self.now_ms()), data, response)
         self._see(exchange)
+
+    def finish(self, exchange: Exchange, status: int, extra: tuple[tuple[str, str], ...] = ()) -> None:
+        """Send the final answer to a request that has none yet; the request is not needed any more."""
+        request, exchange.request = exchange.request, None
+        exchange.deadline_ms = exchange.on_deadline = None
+        if request is not None:
+            self.feed(exchange, Event.FINAL, encode(respond(request, status, exchange.tag, extra)))
 
     def wait(self, exchange: Exchange, patience_ms: int, call: Callable[[], None]) -> None:
         """Call this when the transaction has not been given another deadline or ended by then."""
