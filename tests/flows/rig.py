@@ -23,7 +23,8 @@ from heliograph.services import accounts, carriers, ledgers, outcomes, routes, t
 from heliograph.services.backlogs import measure
 from heliograph.services.outcomes import Outcome
 from heliograph.simulator.behaviour import Profile
-from heliograph.simulator.server import Simulator, SubmitRecord
+from heliograph.simulator.records import SubmitRecord
+from heliograph.simulator.server import Simulator
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database
 from heliograph.store.secrets import Secrets

@@ -10,6 +10,7 @@ from heliograph.core.accounts import Settings
 from heliograph.core.money import SCALE
 from heliograph.core.reasons import Reason, Refused
 from heliograph.services import accounts, hashes, ledgers, tariffs
+from heliograph.services.account_settings import parse_settings
 from heliograph.store.database import Database
 
 NOW = 1_790_000_000_000
@@ -153,7 +154,7 @@ def test_top_up_wants_an_amount_above_zero(tmp_path: Path) -> None:
 def test_wrong_setting_says_what_is_wanted(name: str, text: str, said: str) -> None:
     """An operator who mistypes a setting reads how to write it."""
     with pytest.raises(Refused) as refused:
-        accounts.parse_settings(Settings(), {name: text})
+        parse_settings(Settings(), {name: text})
     assert said in refused.value.detail
 
 

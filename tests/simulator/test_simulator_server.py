@@ -10,7 +10,8 @@ import pytest
 from heliograph.simulator import control, outbox, texts
 from heliograph.simulator.agenda import Agenda
 from heliograph.simulator.behaviour import Profile
-from heliograph.simulator.server import Simulator, SimulatorError, SubmitRecord
+from heliograph.simulator.records import SimulatorError, SubmitRecord
+from heliograph.simulator.server import Simulator
 from heliograph.wire.gsm import udh
 from heliograph.wire.smpp import statuses, tables
 from heliograph.wire.smpp.endpoints import connect

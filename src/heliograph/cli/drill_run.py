@@ -16,7 +16,8 @@ from heliograph.cli.session import now_ms
 from heliograph.services import ledgers, outcomes
 from heliograph.services.backlogs import measure
 from heliograph.simulator.behaviour import Profile
-from heliograph.simulator.server import Simulator, SubmitRecord
+from heliograph.simulator.records import SubmitRecord
+from heliograph.simulator.server import Simulator
 from heliograph.store.database import Database
 from heliograph.store.migrate import MIGRATIONS_DIRECTORY, migrate
 from heliograph.store.opening import open_database

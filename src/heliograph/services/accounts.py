@@ -2,11 +2,9 @@
 
 import asyncio
 import hashlib
-import ipaddress
 import re
 import secrets
 import string
-import zoneinfo
 from collections.abc import Mapping
 
 import msgspec
@@ -15,18 +13,14 @@ from heliograph.core.accounts import Account, Settings
 from heliograph.core.money import format_money
 from heliograph.core.rates import convert
 from heliograph.core.reasons import Reason, Refused
-from heliograph.core.settings import change as change_settings
 from heliograph.services import hashes
+from heliograph.services.account_settings import parse_settings
 from heliograph.services.changes import change
 from heliograph.services.entries import EXCHANGE, entry_rows
-from heliograph.services.senders import is_name
 from heliograph.store.database import Database, Row, Transaction
 
 LOGIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}")
 CURRENCY = re.compile(r"[A-Z]{3}")
-HOURS = re.compile(r"([01]?\d|2[0-3])-([01]?\d|2[0-4])")
-PREFIXES = re.compile(r"-?\+?\d{1,15}(,-?\+?\d{1,15})*")
-OFFSET = re.compile(r"[+-]?\d{1,2}(:?[0-5]\d)?")
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 6, 64
 SMPP = "smpp"  # the kind of password that opens the SMPP door
 LONGEST_SMPP_PASSWORD = 8  # SMPP 3.4, 4.1.1: 9 octets with the closing NUL
@@ -106,17 +100,6 @@ async def create(
         if balance:
             await _book(tx, account, balance, "top-up", "first top-up", MAIN, now_ms)
     return account
-
-
-def parse_settings(settings: Settings, texts: Mapping[str, str]) -> Settings:
-    """Settings with some of them read from texts; Refused(BAD_PARAMETERS) names the field or the nearest known one."""
-    try:
-        changed = change_settings(settings, texts)
-        for name in texts:
-            _check_setting(name, changed)
-    except ValueError as error:
-        raise Refused(Reason.BAD_PARAMETERS, str(error)) from None
-    return changed
 
 
 async def alter(
@@ -346,7 +329,7 @@ async def _store_password(
     return int(row[0])
 
 
-# Rows and rules
+# Rows
 
 
 async def _find(tx: Transaction, login: str) -> Row:
@@ -372,37 +355,3 @@ async def _find_tariff(tx: Transaction, name: str, currency: str) -> int:
     if row[2] != currency:
         raise Refused(Reason.BAD_PARAMETERS, f"the tariff {name!r} is in {row[2]}, the account in {currency}")
     return int(row[0])
-
-
-def _check_setting(name: str, settings: Settings) -> None:
-    """Rules that a type does not say; ValueError."""
-    value = getattr(settings, name)
-    if name == "tz":
-        _check_zone(value)
-    elif name in ("hours", "mail_hours") and value and not HOURS.fullmatch(value):
-        raise ValueError(f"{name}={value!r}: hours are written like 9-21")
-    elif name == "prefixes" and value and not PREFIXES.fullmatch(value):
-        raise ValueError(f"prefixes={value!r}: digits with commas between, a minus excludes: 7,-77")
-    elif name in ("addresses", "smpp_addresses"):
-        _check_addresses(name, value)
-    elif name == "sender" and value and not is_name(value):
-        raise ValueError(f"sender={value!r}: up to 11 Latin letters, digits or signs, or a number")
-    elif name == "callback_url" and value and not value.startswith(("http://", "https://")):
-        raise ValueError("callback_url: an address begins with http:// or https://")
-
-
-def _check_addresses(name: str, value: str) -> None:
-    for each in filter(None, value.split(",")):
-        try:
-            ipaddress.ip_network(each.strip(), strict=False)
-        except ValueError:
-            raise ValueError(f"{name}: {each.strip()!r} is no address or network: 10.0.0.0/8,192.0.2.7") from None
-
-
-def _check_zone(value: str) -> None:
-    if OFFSET.fullmatch(value):
-        return
-    try:
-        zoneinfo.ZoneInfo(value)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"tz={value!r}: a zone such as Europe/Moscow or an offset such as +3 is wanted") from None

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from .server import Simulator, SimulatorError
+from .records import SimulatorError
+from .server import Simulator
 
 PORT: Final = 2779
 # A text of 255 parts of 67 characters, each escaped in JSON as six octets, is 255 x 67 x 6 = 102,510 octets.

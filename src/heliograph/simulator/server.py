@@ -20,6 +20,7 @@ from .agenda import Agenda
 from .behaviour import Bucket, Plan, Profile, decide, notate
 from .outbox import Customer, Parcel
 from .recent import Recent
+from .records import SimulatorError, SubmitRecord
 
 # How many numbers, texts and ids are remembered for counting repeats and answering queries.
 MEMORY = 1_000_000
@@ -31,35 +32,6 @@ _REFUSALS = {
     tables.CANCEL_SM: statuses.ESME_RCANCELFAIL,
     tables.REPLACE_SM: statuses.ESME_RREPLACEFAIL,
 }
-
-
-class SimulatorError(Exception):
-    """What was asked of the simulator is not possible now; says why."""
-
-
-class SubmitRecord(msgspec.Struct, frozen=True):
-    """One submit_sm as the carrier saw it, refused ones included.
-
-    `text` is what this PDU says, `whole` the joined text once the last accepted part is here (None before, and
-    for refused ones). `at_ms` is UTC milliseconds, `message_id` the id of the response, "" when refused.
-    """
-
-    system_id: str
-    source: str
-    destination: str
-    text: str
-    whole: str | None
-    payload: bytes
-    data_coding: int
-    esm_class: int
-    tlvs: dict[int, bytes]
-    part: int
-    parts: int
-    at_ms: int
-    message_id: str
-    outcome: str
-    status: int
-    pdu: Pdu
 
 
 class Simulator:
