@@ -67,6 +67,7 @@ MODULES = [
     "services/entries",
     "services/guard",
     "services/hashes",
+    "services/orphans",
     "services/pieces",
     "services/purses",
     "services/quotas",

@@ -14,58 +14,11 @@ from heliograph.services.attempts import Attempts
 from heliograph.services.batch import Change
 from heliograph.services.desk import Desk, Row, move_row
 from heliograph.services.dispatch import Dispatch, end_rows, event_row, reroute_rows
+from heliograph.services.orphans import EARLY_KEPT, Orphan, Orphans
 
 log = logging.getLogger(__name__)
 
 Settle = Callable[[bool], object]
-EARLY_KEPT = 100_000  # receipts without a message kept in memory for joining; all are in the store as well
-
-
-class Orphan:
-    """A receipt that waits for its message."""
-
-    __slots__ = (
-        "at_ms",
-        "carrier_id",
-        "detail",
-        "err",
-        "hlr",
-        "id",
-        "phone",
-        "received_ms",
-        "ref",
-        "status",
-        "syserr",
-        "talk",
-    )
-
-    def __init__(
-        self,
-        id: int,
-        carrier_id: int,
-        ref: str,
-        phone: str,
-        received_ms: int,
-        status: int,
-        err: int,
-        detail: str,
-        at_ms: int = 0,
-        hlr: dict[str, str] | None = None,
-        talk: Talk | None = None,
-        syserr: int = 0,
-    ) -> None:
-        self.id = id
-        self.carrier_id = carrier_id
-        self.ref = ref
-        self.phone = phone
-        self.received_ms = received_ms
-        self.status = status
-        self.err = err
-        self.detail = detail
-        self.at_ms = at_ms
-        self.hlr = hlr
-        self.talk = talk
-        self.syserr = syserr
 
 
 class Receipts:
@@ -76,9 +29,7 @@ class Receipts:
         self._dispatch = dispatch
         self._attempts = attempts
         self._fits: dict[int, str] = {}
-        self._orphans: dict[int, Orphan] = {}
-        self._by_ref: dict[tuple[int, str], list[Orphan]] = {}
-        self._by_phone: dict[tuple[int, str], list[Orphan]] = {}
+        self._orphans = Orphans()
         self._missed: list[tuple[int, Receipt, Settle, int]] = []
         self._looking: asyncio.Task[None] | None = None
         self.rerouted: Callable[[Message], None] = _nobody
@@ -97,7 +48,7 @@ class Receipts:
             orphan = Orphan(*fields)
             found = decode_extra(extra)
             orphan.hlr, orphan.talk, orphan.syserr = found.hlr, _read_talk(found), found.syserr
-            self._keep(orphan)
+            self._orphans.add(orphan)
         for messages in list(self._dispatch.unsure.values()):
             for message in list(messages):
                 self._join_unsure(message, now_ms)
@@ -330,43 +281,22 @@ class Receipts:
             syserr=report.syserr,
         )
         self.kept += 1
-        self._keep(orphan)
+        self._orphans.add(orphan)
         extra = encode_extra(_add_news(Extra(), report)) if _has_news(report) else ""
         told = (report.ref, report.phone, now_ms, report.status, report.err, report.detail)
         row = (orphan.id, carrier_id, *told, why, extra)
 
         def done(error: Exception | None) -> None:
             if error is not None:
-                self._forget(orphan)
+                self._orphans.remove(orphan)
             settle(error is None)
 
         self._desk.batch.add(Change([("orphans.add", row)], done))
 
-    def _keep(self, orphan: Orphan) -> None:
-        self._orphans[orphan.id] = orphan
-        for spelling in spell(orphan.ref):
-            self._by_ref.setdefault((orphan.carrier_id, spelling), []).append(orphan)
-        self._by_phone.setdefault((orphan.carrier_id, orphan.phone), []).append(orphan)
-        if len(self._orphans) > EARLY_KEPT:
-            self._forget(next(iter(self._orphans.values())))
-
-    def _forget(self, orphan: Orphan) -> None:
-        if self._orphans.pop(orphan.id, None) is None:
-            return
-        same = self._by_phone[orphan.carrier_id, orphan.phone]
-        same.remove(orphan)
-        if not same:
-            del self._by_phone[orphan.carrier_id, orphan.phone]
-        for spelling in spell(orphan.ref):
-            spelled = self._by_ref[orphan.carrier_id, spelling]
-            spelled.remove(orphan)
-            if not spelled:
-                del self._by_ref[orphan.carrier_id, spelling]
-
     def join(self, message: Message, part: int, ref: str, since_ms: int) -> None:
         """A carrier's id has become known: receipts that came before it, but not before the text was sent, belong to it."""
         fitting: dict[str, list[Orphan]] = {}
-        for orphan in self._by_ref.get((message.carrier_id, ref), ()):
+        for orphan in self._orphans.by_ref(message.carrier_id, ref):
             if orphan.received_ms >= since_ms and agrees(orphan.phone, message.phone):
                 fitting.setdefault(spell(orphan.ref)[ref], []).append(orphan)
         name = choose(fitting, self._fits.get(message.carrier_id))
@@ -376,19 +306,19 @@ class Receipts:
 
     def _join_unsure(self, message: Message, now_ms: int) -> None:
         """A text has become unsure: receipts that came before for its number, when it is the only such text."""
-        for orphan in list(self._by_phone.get((message.carrier_id, message.phone), ())):
+        for orphan in self._orphans.by_phone(message.carrier_id, message.phone):
             if orphan.received_ms < message.started_ms:
                 continue
-            found = self._find_unsure(message.carrier_id, _report(orphan))
+            found = self._find_unsure(message.carrier_id, orphan.receipt)
             if found is not None:
                 self._adopt(orphan, *found)
 
     def _adopt(self, orphan: Orphan, message: Message, part: int) -> None:
         self.joined += 1
-        self._forget(orphan)
+        self._orphans.remove(orphan)
         self._desk.batch.add(Change([("orphans.remove", (orphan.id,))], _ignore))
         now_ms = max(orphan.received_ms, message.changed_ms)
-        self._apply(orphan.carrier_id, message, part, _report(orphan), _settled, now_ms)
+        self._apply(orphan.carrier_id, message, part, orphan.receipt, _settled, now_ms)
 
 
 def agrees(told: str, phone: str) -> bool:
@@ -411,11 +341,6 @@ def _found_row(message: Message, part: int, report: Receipt, now_ms: int) -> tup
     state, err = message.part_states[part - 1]
     place = (message.int_id, max(message.tries, 1), part, message.carrier_id, report.ref, "")
     return ("parts.add", (*place, message.started_ms, now_ms, "accepted", 0, state, err))
-
-
-def _report(orphan: Orphan) -> Receipt:
-    told = (orphan.ref, orphan.phone, orphan.status, orphan.err, orphan.at_ms, orphan.detail)
-    return Receipt(*told, orphan.hlr, orphan.talk, orphan.syserr)
 
 
 def _has_news(report: Receipt) -> bool:
