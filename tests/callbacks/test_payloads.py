@@ -239,6 +239,15 @@ def test_hash_is_over_the_text_in_the_charset_it_is_sent_in(query: str, md5: str
     assert read(url, body)["md5"] == md5 and SECRET.encode() not in body
 
 
+def test_hash_in_xml_is_over_what_xml_can_hold() -> None:
+    """A subscriber's escape character would make every hash wrong, and the handler refuse the text 50 times."""
+    url = f"http://x/?md5={SECRET}&fmt=2&charset=utf-8"
+    text = msgspec.structs.replace(TEXT, text="a\x1b\r\nb")
+    found = read(url, render_incoming(parse_plan(url), text))
+    wanted = f"{TEXT.phone}:{found['mes']}:{TEXT.to_phone}:{SECRET}"
+    assert (found["mes"], found["md5"]) == ("a \r\nb", hashlib.md5(wanted.encode()).hexdigest())
+
+
 def test_hash_in_koi8() -> None:
     """Not worked out in the notes; the same rule."""
     found = form(render_incoming(parse_plan(f"http://x/?md5={SECRET}&charset=koi8-r"), TEXT), "koi8-r")

@@ -83,6 +83,7 @@ def test_message_is_told_again(told: Any) -> None:
         "callbacks", "replay", "--from", "2026-09-01", "--to", "2026-09-02", "--state", "all"
     )
     assert "say what" in told.fail(2, "callbacks", "replay")
+    assert "before" in told.fail(2, "callbacks", "replay", "--from", "2026-09-02", "--to", "2026-09-01")
     assert "nobody" in told.fail(1, "callbacks", "replay", "--from", "2026-09-01", "--login", "nobody")
 
 

@@ -71,15 +71,32 @@ def test_text_whose_link_was_gone_is_stored_once(backend: str, tmp_path: Path) -
 
 
 @both
+def test_who_has_written_something_else_may_write_the_same_again(backend: str, tmp_path: Path) -> None:
+    """Stop, start, and stop once more: the last one must count. A stop without a sender stops nobody."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            await come(house, "shop: stop")
+            later = await house.restart()
+            for text in ("shop: start", "shop: stop"):
+                await come(later, text)
+            await come(later, "shop: stop", phone="")
+            assert await texts(later) == ["stop", "start", "stop", "stop"]
+            assert set(later.snapshots.current.blacklist) == {PHONE}
+
+    asyncio.run(story())
+
+
+@both
 def test_all_texts_of_the_last_moment_are_known_again(backend: str, tmp_path: Path) -> None:
     """More of them than one question to the store tells."""
 
     async def story() -> None:
         async with open_house(backend, tmp_path) as house:
-            wanted = [f"text {number}" for number in range(2100)]
-            await asyncio.gather(*(come(house, text) for text in wanted))
+            wanted = [(f"text {number}", f"7916{number // 10:07d}") for number in range(2100)]
+            await asyncio.gather(*(come(house, *text) for text in wanted))
             later = await house.restart()
-            await asyncio.gather(*(come(later, text) for text in reversed(wanted)))
-            assert len(await later.db.all("inbound.latest", 2**62, 5000)) == len(wanted)
+            await asyncio.gather(*(come(later, *text) for text in reversed(wanted)))
+            assert len(await texts(later)) == len(wanted) == later.incoming.repeats.count
 
     asyncio.run(story())

@@ -248,6 +248,8 @@ async def _read_wanted(
 
     int_ids = tuple(await _find(db, name, login, incoming)) if name else ()
     account_id = (await accounts.show(db, login)).account.id if login else 0
+    if since and until and until < since:
+        raise click.UsageError("--to is before --from")
     from_ms = int(since.timestamp() * 1000) if since else 0
     to_ms = int(until.timestamp() * 1000) if until else replays.FAR_MS
     return replays.Wanted(int_ids, from_ms, to_ms, account_id, state)

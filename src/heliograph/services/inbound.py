@@ -375,7 +375,7 @@ class Incoming:
 
     def _command(self, text: _Text, account: Account | None) -> str:
         """ "stop" or "start", by the installation's words or the account's own."""
-        if account is None or not is_stopping(account) or text.whole.late:
+        if account is None or not text.phone or not is_stopping(account) or text.whole.late:
             return ""
         settings = account.settings
         if text.command or not (settings.stop_words or settings.start_words):

@@ -2,11 +2,11 @@
 
 Nothing in a deliver_sm tells a repeat from a subscriber who writes the same twice. So only those texts are looked for whose
 answer may not have arrived: the last ones before a start, for a kill comes between the disk and the answer, and those whose
-link was gone by the time they were on disk. Each stands for one repeat.
+link was gone by the time they were on disk. Each stands for one repeat, and for none once its sender has written something
+else: carriers bring what is older first.
 """
 
 import logging
-from collections import deque
 
 from heliograph.store.database import Database
 
@@ -16,6 +16,7 @@ Mark = tuple[int, str, str, str]
 
 LAST_MS = 3000  # so long before the last text that is on disk an answer may have been lost with the server
 PAGE, MOST = 1000, 50_000
+EACH = 50  # of one sender: a window of his carrier's, for he is looked through with every text of his
 
 
 class Repeats:
@@ -24,7 +25,7 @@ class Repeats:
     def __init__(self, db: Database, wait_s: int) -> None:
         self._db = db
         self._wait_ms = wait_s * 1000
-        self._doubtful: dict[Mark, deque[int]] = {}
+        self._doubtful: dict[tuple[int, str, str], list[tuple[str, int]]] = {}
         self._loaded = False
         self.count = 0
 
@@ -46,16 +47,23 @@ class Repeats:
         """The answer to a text that is on disk was lost, or may be."""
         if len(self._doubtful) >= MOST:
             del self._doubtful[next(iter(self._doubtful))]
-        self._doubtful.setdefault(mark, deque()).append(received_ms)
+        told = self._doubtful.setdefault(mark[:3], [])
+        if len(told) == EACH:
+            del told[0]
+        told.append((mark[3], received_ms))
 
     def take(self, mark: Mark, now_ms: int) -> bool:
         """Whether a text that came now is a repeat of one of them."""
-        times = self._doubtful.pop(mark, None) if self._doubtful else None
-        while times:
-            if now_ms - times.popleft() <= self._wait_ms:
-                if times:
-                    self._doubtful[mark] = times
-                self.count += 1
-                log.info("inbound_repeated", extra={"carrier_id": mark[0]})
-                return True
-        return False
+        told = self._doubtful.pop(mark[:3], None) if self._doubtful else None
+        if told is None:
+            return False
+        young = [(text, at_ms) for text, at_ms in told if now_ms - at_ms <= self._wait_ms]
+        texts = [text for text, _ in young]
+        if mark[3] not in texts:
+            return False
+        del young[texts.index(mark[3])]
+        if young:
+            self._doubtful[mark[:3]] = young
+        self.count += 1
+        log.info("inbound_repeated", extra={"carrier_id": mark[0]})
+        return True
