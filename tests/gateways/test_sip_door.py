@@ -55,7 +55,7 @@ def test_call_is_told_and_refused() -> None:
         phone.send(acknowledge(busy))
         (call,) = owner.calls
         assert (call.caller, call.called, call.peer, call.call_id) == (
-            "79991234567",
+            "+79991234567",
             "74951234567",
             "127.0.0.1",
             "call-1",
@@ -269,15 +269,15 @@ def test_request_that_is_no_call_is_answered_by_the_book(
 @pytest.mark.parametrize(
     ("headers", "trusted", "caller", "asserted"),
     [
-        ({}, True, "79991234567", False),
-        ({"P-Asserted-Identity": '"x, y" <sip:+79990000001@t>, <tel:+79990000002>'}, True, "79990000001", True),
-        ({"P-Asserted-Identity": "<sip:office@t>, <tel:+79990000002>"}, True, "79990000002", True),
-        ({"P-Asserted-Identity": "<sip:+79990000001@t>"}, False, "79991234567", False),
+        ({}, True, "+79991234567", False),
+        ({"P-Asserted-Identity": '"x, y" <sip:+79990000001@t>, <tel:+79990000002>'}, True, "+79990000001", True),
+        ({"P-Asserted-Identity": "<sip:office@t>, <tel:+79990000002>"}, True, "+79990000002", True),
+        ({"P-Asserted-Identity": "<sip:+79990000001@t>"}, False, "+79991234567", False),
         ({"Remote-Party-ID": "<sip:79990000003@t>;party=calling;privacy=off"}, True, "79990000003", True),
-        ({"Remote-Party-ID": "<sip:79990000003@t>;party=called"}, True, "79991234567", False),
-        ({"P-Asserted-Identity": "<tel:+79990000001>", "Privacy": "id", "From": "<sip:anonymous@anonymous.invalid>;tag=a"}, True, "79990000001", True),
+        ({"Remote-Party-ID": "<sip:79990000003@t>;party=called"}, True, "+79991234567", False),
+        ({"P-Asserted-Identity": "<tel:+79990000001>", "Privacy": "id", "From": "<sip:anonymous@anonymous.invalid>;tag=a"}, True, "+79990000001", True),
         ({"P-Asserted-Identity": "<tel:+79990000001>", "Privacy": "id"}, False, "", False),
-        ({"P-Asserted-Identity": "garbage <", "Privacy": "none"}, True, "79991234567", False),
+        ({"P-Asserted-Identity": "garbage <", "Privacy": "none"}, True, "+79991234567", False),
     ],
 )  # fmt: skip
 def test_caller_is_who_a_trusted_peer_says(headers: dict[str, str], trusted: bool, caller: str, asserted: bool) -> None:
@@ -292,7 +292,7 @@ def test_caller_is_who_a_trusted_peer_says(headers: dict[str, str], trusted: boo
     talk(owner, work, trusted=LOOPBACK if trusted else ())
 
 
-@pytest.mark.parametrize(("setting", "called"), [({}, "7800100200300"), ({"called_from_to": True}, "74951234567")])
+@pytest.mark.parametrize(("setting", "called"), [({}, "7800100200300"), ({"called_from_to": True}, "+74951234567")])
 def test_called_number_stands_where_the_trunk_puts_it(setting: dict[str, bool], called: str) -> None:
     """Some put the name of the account into the first line."""
     owner = Owner()
@@ -301,7 +301,7 @@ def test_called_number_stands_where_the_trunk_puts_it(setting: dict[str, bool], 
         phone.send(compose(uri="sip:7800100200300@h"))
         phone.send(compose(uri="sip:account@h", Via="SIP/2.0/UDP 127.0.0.1;rport;branch=z9hG4bK2", Call_ID="2"))
         await phone.statuses(4)
-        assert [call.called for call in owner.calls] == [called, "74951234567"]
+        assert [call.called for call in owner.calls] == [called, "+74951234567"]
 
     talk(owner, work, **setting)
 

@@ -147,6 +147,9 @@ def test_digits_without_plus_are_international_first(backend: str, tmp_path: Pat
                 assert (await records(house))[-1].phone == asked.removeprefix("+")
             await wait(house, waits, "+84912345678")
             assert await call(house, waits, caller="+74912345678") is False
+            assert await call(house, waits, caller="+84912345678") is True
+            await wait(house, waits, "+74912345678")
+            assert await call(house, waits, caller="+84912345678") is False, "a plus leaves no other reading"
 
     asyncio.run(story())
 

@@ -17,7 +17,8 @@ EXTENSIONS = frozenset(("100rel", "timer"))
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A call that came in. Numbers are digits as the peer wrote them, without plus; national notations are not resolved.
+    """A call that came in. Numbers are digits as the peer wrote them, with a plus when they are surely international:
+    +84912345678 is of Vietnam alone, 84912345678 may be of Ryazan. National notations are not resolved.
 
     `asserted`: a trusted peer vouches for the caller (P-Asserted-Identity or Remote-Party-ID), otherwise he is who From
     says he is. `peer` is the address the call came from, `user` whose password it came with ("": allowed by address).
@@ -33,7 +34,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Caller(NamedTuple):
-    """Who calls: the digits, "" when there is no number; whether that is vouched for; whether he hides."""
+    """Who calls: the number, "" when there is none; whether that is vouched for; whether he hides."""
 
     number: str
     asserted: bool = False
@@ -116,7 +117,7 @@ def find_caller(request: Request, trusted: bool) -> Caller:
 
 
 def find_called(request: Request, from_to: bool) -> str:
-    """The digits of the number that was called, "" when there is none: of the first line, or of To when that has none or
+    """The number that was called, "" when there is none: of the first line, or of To when that has none or
     `from_to` says that To is right (trunks that put the name of an account into the first line)."""
     numbers = []
     for text in (request.uri, request.to.uri):
@@ -130,6 +131,7 @@ def find_called(request: Request, from_to: bool) -> str:
 
 def mask_number(digits: str) -> str:
     """A number as logs may have it: country and operator, and the last two digits."""
+    digits = digits.removeprefix("+")
     return f"{digits[:4]}{'*' * max(0, len(digits) - 6)}{digits[-2:]}" if len(digits) >= 6 else "*" * len(digits)
 
 

@@ -20,7 +20,7 @@ _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5})
 _DISPLAY: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _FORBIDDEN: Final = re.compile(r'[\s<>"]')
 _VISUAL: Final = re.compile(r"[-.()\s]")  # visual separators of RFC 3966, section 3; blanks, which some write
-_NUMBER: Final = re.compile(rf"\+?([0-9]{{{MIN_DIGITS},{MAX_DIGITS}}})")
+_NUMBER: Final = re.compile(rf"\+?[0-9]{{{MIN_DIGITS},{MAX_DIGITS}}}")
 _PREFIX: Final = re.compile(r"\+[0-9]{1,14}")
 
 
@@ -93,7 +93,7 @@ def parse_uri(text: str) -> Uri:
 
 
 def find_number(uri: Uri) -> str:
-    """The digits of the international number in a tel: or sip: URI, with or without plus; "" when there is none.
+    """The digits of the number in a tel: or sip: URI, with a plus when it is surely international; "" when there is none.
 
     A local number counts when its phone-context is a country's prefix (RFC 3966, section 5.1.5). `user=phone` is not
     insisted on: hardly any trunk sends it.
@@ -108,8 +108,7 @@ def find_number(uri: Uri) -> str:
         if not _PREFIX.fullmatch(prefix):
             return ""  # a number of some company's own
         written = prefix + written
-    found = _NUMBER.fullmatch(written)
-    return found[1] if found else ""
+    return written if _NUMBER.fullmatch(written) else ""
 
 
 def is_anonymous(uri: Uri) -> bool:
