@@ -197,9 +197,14 @@ def test_remembered_answers_are_bounded() -> None:
 
 
 def test_numbers_may_be_written_with_a_plus_that_a_form_turns_into_a_blank() -> None:
-    """Nobody escapes it."""
-    assert read_call(Request("POST", "/", body=b"from=+79161234567&to=+78005550000"))[:2] == (
-        "79161234567",
+    """Nobody escapes it; and it says that +84912345678 is of Vietnam, and not 8 491 234-56-78 of Ryazan."""
+    assert read_call(Request("POST", "/", body=b"from=+79161234567&to=+78005550000&ts=+5")) == (
+        "+79161234567",
+        "+78005550000",
+        5_000,
+    )
+    assert read_call(Request("POST", "/", body=b"from=+%2B79161234567+&to=78005550000+"))[:2] == (
+        "+79161234567",
         "78005550000",
     )
 

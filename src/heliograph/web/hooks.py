@@ -122,10 +122,12 @@ def read_call(request: Request) -> tuple[str, str, int]:
     numbers = []
     for name in ("from", "to"):
         text = _write(fields.get(name))
+        # A blank before the number is the plus that a form makes one of; and a plus says that it is international.
+        text = "+" + text.strip() if text[:1] == " " and "+" not in text else text.strip()
         if not _NUMBER.fullmatch(text):
             raise ValueError(f"{name} is no number")
         numbers.append(text)
-    ts = _write(fields.get("ts"))
+    ts = _write(fields.get("ts")).strip()
     if ts and not (ts.isascii() and ts.isdigit() and len(ts) <= 10):
         raise ValueError("ts is no time in UNIX seconds")
     return numbers[0], numbers[1], int(ts or 0)
@@ -135,7 +137,7 @@ def _write(value: object) -> str:
     """A field as text; numbers may stand bare in JSON. Nothing else is taken for one."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return ""
-    return str(value).strip()
+    return str(value)
 
 
 def _tell(expected: bool) -> Response:
