@@ -201,7 +201,7 @@ def test_numbers_may_be_written_with_a_plus_that_a_form_turns_into_a_blank() -> 
     assert read_call(Request("POST", "/", body=b"from=+79161234567&to=+78005550000&ts=+5")) == (
         "+79161234567",
         "+78005550000",
-        5_000,
+        5,
     )
     assert read_call(Request("POST", "/", body=b"from=+%2B79161234567+&to=78005550000+"))[:2] == (
         "+79161234567",
