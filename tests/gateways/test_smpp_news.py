@@ -227,7 +227,8 @@ def test_incoming_texts_come_over_smpp(tmp_path: Path, text: str, coding: int, s
     async def story() -> None:
         async with open_door("sqlite", tmp_path, smpp_incoming="yes", callback_url=HANDLER) as door:
             client = await door.bind(system_type=system_type)
-            await carry(door, await submit(client, registered_delivery=0))
+            asked = await submit(client, registered_delivery=0)
+            await carry(door, asked)
             door.house.incoming.record(1, _Arrival(PHONE, "7000", text), lambda stored: None, door.house.now)
             (told,) = await client.news(1)
             assert (told.esm_class, told.source_addr, told.destination_addr) == (0, PHONE, "7000")
@@ -237,9 +238,25 @@ def test_incoming_texts_come_over_smpp(tmp_path: Path, text: str, coding: int, s
             body = told.text.replace(b"\x1b(", b"{").replace(b"\x1b)", b"}") if wanted == 0 else told.text
             assert body.decode(codec) == text
             assert (0x0424 in told.tlvs) == (len(text) > 127)
+            assert (told.tlvs[0x2100], told.tlvs[0x2101]) == (b"1\0", b"%d\0" % asked)
             await asyncio.sleep(0.01)
             assert await left(door) == 0
             assert (await door.house.db.one("callbacks.count"))[0] == 1  # the status of the text, to the handler
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_incoming_text_without_fields_of_ours(backend: str, tmp_path: Path) -> None:
+    """For clients that stumble over them; nobody answers a message on a number that is named."""
+
+    async def story() -> None:
+        settings = {"smpp_incoming": "yes", "smpp_fields": "no"}
+        async with open_door(backend, tmp_path, **settings) as door:
+            client = await door.bind()
+            door.house.incoming.record(1, _Arrival(PHONE, "7000", "shop: hi"), lambda stored: None, door.house.now)
+            (told,) = await client.news(1)
+            assert (told.short_message, told.tlvs) == (b"hi", {})
 
     asyncio.run(story())
 

@@ -65,7 +65,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     ] = False
     smpp_fields: Annotated[
         bool,
-        Meta(description="SMPP receipts have the fields 0x2000 to 0x2002 (cost, flag, parts); some clients stumble"),
+        Meta(
+            description="SMPP receipts have the fields 0x2000 to 0x2002 (cost, flag, parts), incoming texts 0x2100 and 0x2101 "
+            "(id, sms_id); some clients stumble"
+        ),
     ] = True
     smpp_sessions: Annotated[int, Meta(ge=1, le=1000, description="SMPP sessions at once")] = 10
     smpp_window: Annotated[

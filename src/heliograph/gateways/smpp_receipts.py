@@ -17,6 +17,9 @@ from heliograph.wire.smpp.pdus import Pdu
 from heliograph.wire.smpp.receipt import STATE_NAMES, format_text
 
 TAG_COST, TAG_FLAG, TAG_PARTS = 0x2000, 0x2001, 0x2002
+# Ours: the id of an incoming text, by which a repeat is known, and that of the message it answers.
+TAG_INCOMING, TAG_ANSWERED = 0x2100, 0x2101
+_OWN = (TAG_COST, TAG_FLAG, TAG_PARTS, TAG_INCOMING, TAG_ANSWERED)
 NETWORK_GSM = 3
 SHORT = 254  # octets of short_message; longer texts go as message_payload (5.2.21)
 
@@ -126,6 +129,11 @@ def write_incoming(incoming: Incoming, latin1: bool) -> Pdu:
     if coding == tables.CODING_UCS2:
         data = incoming.text.encode("utf-16-be", "replace")
     long = len(data) > SHORT
+    tlvs = {TAG_INCOMING: b"%d\0" % incoming.id}
+    if incoming.sms_id:
+        tlvs[TAG_ANSWERED] = incoming.sms_id.encode("latin-1", "replace") + b"\0"
+    if long:
+        tlvs[tables.TAG_MESSAGE_PAYLOAD] = data[:0xFFFF]
     return Pdu(
         tables.DELIVER_SM,
         source_addr_ton=source_ton,
@@ -136,13 +144,13 @@ def write_incoming(incoming: Incoming, latin1: bool) -> Pdu:
         destination_addr=destination,
         data_coding=coding,
         short_message=b"" if long else data,
-        tlvs={tables.TAG_MESSAGE_PAYLOAD: data[:0xFFFF]} if long else {},
+        tlvs=tlvs,
     )
 
 
 def drop_own_fields(pdu: Pdu) -> None:
     """Leave only what the standard knows, for clients that refuse the rest."""
-    for tag in (TAG_COST, TAG_FLAG, TAG_PARTS):
+    for tag in _OWN:
         pdu.tlvs.pop(tag, None)
 
 
