@@ -137,6 +137,8 @@ def test_passwords_of_sip_are_masked() -> None:
     [
         ('listen_udp = ["5060"]', "sip.listen_udp"),
         ('peers = ["trunk"]', "sip.peers"),
+        ('users = { pbx = "" }', "a password"),
+        ('users = { "a:b" = "secret" }', "without a colon"),
         ('registrations = ["sip:trunk.example"]', "sip:user:password@registrar"),
         ('registrations = ["sip:a:b@trunk.example"]', "listen_udp"),
         ('registrations = ["sip:a:b@trunk.example;transport=tls"]', "udp or tcp"),

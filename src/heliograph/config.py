@@ -299,6 +299,9 @@ def _check_sip(sip: Sip) -> None:
                 split_listen(text)
             except ValueError as error:
                 raise ConfigError(f"sip.{name}: {error}") from None
+    for name, password in sip.users.items():
+        if not name or ":" in name or not password:  # a digest is over name:realm:password (RFC 7616, section 3.4.2)
+            raise ConfigError(f"sip.users: {name!r} needs a name without a colon, and a password")
     for text in sip.registrations:
         try:
             transport = parse_registrar(text).transport
