@@ -306,6 +306,27 @@ def test_called_number_stands_where_the_trunk_puts_it(setting: dict[str, bool], 
     talk(owner, work, **setting)
 
 
+@pytest.mark.parametrize(
+    ("uri", "to", "called"),
+    [
+        ("sip:5055@h", "<sip:5055@h>", "5055"),
+        ("tel:5055;phone-context=example.com", "<sip:5055@h>", "5055"),
+        ("sip:100@h", "<sip:+74951234567@h>", "+74951234567"),
+        ("sip:5055@h", "<sip:office@h>", "5055"),
+    ],
+)
+def test_short_code_is_called_where_no_longer_number_stands(uri: str, to: str, called: str) -> None:
+    """wait_call may have told the subscriber to call one; and accounts at trunks have names of digits, too."""
+    owner = Owner()
+
+    async def work(door: SipDoor, phone: Phone) -> None:
+        phone.send(compose(uri=uri, To=to))
+        assert await phone.statuses(2) == [100, 486]
+        assert [call.called for call in owner.calls] == [called]
+
+    talk(owner, work)
+
+
 def test_answer_goes_to_the_port_of_via_without_rport() -> None:
     """RFC 3261, section 18.2.2: a trunk that does not ask for rport listens where it says."""
 

@@ -1,12 +1,20 @@
 """What the SIP door answers, and what it reads of a call: pure functions of requests (RFC 3261, section 8.2; RFC 3323, RFC 3325)."""
 
+import contextlib
 import hashlib
 from typing import NamedTuple
 
 import msgspec
 
 from heliograph.wire.sip import tables
-from heliograph.wire.sip.addresses import find_number, is_anonymous, parse_address, parse_uri
+from heliograph.wire.sip.addresses import (
+    MIN_DIGITS,
+    SHORT_DIGITS,
+    find_number,
+    is_anonymous,
+    parse_address,
+    parse_uri,
+)
 from heliograph.wire.sip.fields import FieldError, Via, find, split_list
 from heliograph.wire.sip.messages import Request, Response
 
@@ -118,15 +126,14 @@ def find_caller(request: Request, trusted: bool) -> Caller:
 
 def find_called(request: Request, from_to: bool) -> str:
     """The number that was called, "" when there is none: of the first line, or of To when that has none or
-    `from_to` says that To is right (trunks that put the name of an account into the first line)."""
-    numbers = []
-    for text in (request.uri, request.to.uri):
-        try:
-            numbers.append(find_number(parse_uri(text)))
-        except FieldError:
-            numbers.append("")
-    first, second = reversed(numbers) if from_to else numbers
-    return first or second
+    `from_to` says that To is right (trunks that put the name of an account into the first line). A short code counts when
+    neither has more, for the name of an account may be of digits, too."""
+    uris = []
+    for text in (request.to.uri, request.uri) if from_to else (request.uri, request.to.uri):
+        with contextlib.suppress(FieldError):
+            uris.append(parse_uri(text))
+    found = (find_number(uri, shortest) for shortest in (MIN_DIGITS, SHORT_DIGITS) for uri in uris)
+    return next(filter(None, found), "")
 
 
 def mask_number(digits: str) -> str:

@@ -14,13 +14,14 @@ from .fields import FieldError, Params, find, read_params, unquote
 # is an extension or the name of an account.
 MIN_DIGITS: Final = 7
 MAX_DIGITS: Final = 15
+SHORT_DIGITS: Final = 3  # of a short code, which may be called and never calls
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _DISPLAY: Final = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _FORBIDDEN: Final = re.compile(r'[\s<>"]')
 _VISUAL: Final = re.compile(r"[-.()\s]")  # visual separators of RFC 3966, section 3; blanks, which some write
-_NUMBER: Final = re.compile(rf"\+?[0-9]{{{MIN_DIGITS},{MAX_DIGITS}}}")
+_NUMBER: Final = re.compile(rf"\+?[0-9]{{{SHORT_DIGITS},{MAX_DIGITS}}}")
 _PREFIX: Final = re.compile(r"\+[0-9]{1,14}")
 
 
@@ -92,8 +93,9 @@ def parse_uri(text: str) -> Uri:
     return Uri(scheme, unescape(user), unescape(password) if colon else None, host[1], port, read_params(params))
 
 
-def find_number(uri: Uri) -> str:
-    """The digits of the number in a tel: or sip: URI, with a plus when it is surely international; "" when there is none.
+def find_number(uri: Uri, shortest: int = MIN_DIGITS) -> str:
+    """The digits of the number in a tel: or sip: URI, `shortest` of them or more, with a plus when it is surely
+    international; "" when there is none.
 
     A local number counts when its phone-context is a country's prefix (RFC 3966, section 5.1.5). `user=phone` is not
     insisted on: hardly any trunk sends it.
@@ -108,7 +110,7 @@ def find_number(uri: Uri) -> str:
         if not _PREFIX.fullmatch(prefix):
             return ""  # a number of some company's own
         written = prefix + written
-    return written if _NUMBER.fullmatch(written) else ""
+    return written if _NUMBER.fullmatch(written) and len(written.removeprefix("+")) >= shortest else ""
 
 
 def is_anonymous(uri: Uri) -> bool:
