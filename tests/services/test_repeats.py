@@ -2,13 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.databases import BACKENDS
 from tests.house import KAZAKH, NORTH, PHONE, SOUTH, House, open_house
 
 from heliograph.delivery.carriers.contract import Inbound as Arrival
-from heliograph.services.repeats import LAST_MS
+from heliograph.services.repeats import IMPATIENT_MS, LAST_MS
 
 both = pytest.mark.parametrize("backend", BACKENDS)
 WAIT_MS = 600_000
@@ -66,6 +67,33 @@ def test_text_whose_link_was_gone_is_stored_once(backend: str, tmp_path: Path) -
             await come(house, "hello?")
             await come(house, "hello?")
             assert await texts(house) == ["hello?", "hello?"]
+
+    asyncio.run(story())
+
+
+@both
+def test_carrier_without_patience_is_answered_with_the_first(backend: str, tmp_path: Path) -> None:
+    """A store that is slow for longer than the carrier waits; the same twice at once are two texts all the same."""
+
+    async def story() -> None:
+        async with open_house(backend, tmp_path) as house:
+            open_ = asyncio.Event()
+            ask = house.db.all
+
+            async def slow(*args: Any) -> Any:
+                await open_.wait()
+                return await ask(*args)
+
+            house.db.all = slow
+            first = [asyncio.create_task(come(house, "hello?")) for _ in range(2)]
+            await asyncio.sleep(0)
+            house.now += IMPATIENT_MS
+            again = [asyncio.create_task(come(house, "hello?")) for _ in range(2)]
+            await asyncio.sleep(0)
+            open_.set()
+            await asyncio.gather(*first, *again)
+            await come(house, "hello?")
+            assert await texts(house) == ["hello?"] * 3
 
     asyncio.run(story())
 

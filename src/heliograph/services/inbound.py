@@ -161,6 +161,11 @@ class Incoming:
         key = None
         if arrival.total > 1 and 1 <= arrival.number <= arrival.total:
             key = Key(carrier_id, clean(arrival.phone), clean(arrival.to_phone), arrival.reference, arrival.total)
+        else:
+            fresh = self.repeats.begin((carrier_id, arrival.phone, arrival.to_phone, arrival.text), settle, now_ms)
+            if fresh is None:
+                return
+            settle = fresh
         self._add(_Came(carrier_id, arrival, key, settle, now_ms))
 
     async def sweep(self, now_ms: int) -> int:

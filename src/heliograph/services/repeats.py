@@ -3,10 +3,11 @@
 Nothing in a deliver_sm tells a repeat from a subscriber who writes the same twice. So only those texts are looked for whose
 answer may not have arrived: the last ones before a start, for a kill comes between the disk and the answer, and those whose
 link was gone by the time they were on disk. Each stands for one repeat, and for none once its sender has written something
-else: carriers bring what is older first.
+else: carriers bring what is older first. And what is still on its way to a slow disk is not taken a second time.
 """
 
 import logging
+from collections.abc import Callable
 
 from heliograph.store.database import Database
 
@@ -14,6 +15,9 @@ log = logging.getLogger(__name__)
 Mark = tuple[int, str, str, str]
 """Carrier, sender, number that was written to, and text, as they are stored."""
 
+Settle = Callable[[bool], object]
+
+IMPATIENT_MS = 5000  # no carrier waits less for an answer, and few people write the same again so soon
 LAST_MS = 3000  # so long before the last text that is on disk an answer may have been lost with the server
 PAGE, MOST = 1000, 50_000
 EACH = 50  # of one sender: a window of his carrier's, for he is looked through with every text of his
@@ -26,8 +30,29 @@ class Repeats:
         self._db = db
         self._wait_ms = wait_s * 1000
         self._doubtful: dict[tuple[int, str, str], list[tuple[str, int]]] = {}
+        self._under_way: dict[Mark, tuple[int, list[Settle]]] = {}
         self._loaded = False
         self.count = 0
+
+    def begin(self, mark: Mark, settle: Settle, now_ms: int) -> Settle | None:
+        """What is to be called with the fate of a text that has come; None for a repeat of one whose fate is open after
+        ``IMPATIENT_MS``, which it shares."""
+        first = self._under_way.get(mark)
+        if first is not None:
+            if now_ms - first[0] < IMPATIENT_MS:
+                return settle
+            first[1].append(settle)
+            self.count += 1
+            return None
+        settles = [settle]
+        self._under_way[mark] = (now_ms, settles)
+
+        def done(stored: bool) -> bool:
+            del self._under_way[mark]
+            told = [each(stored) for each in settles]
+            return any(each is not False for each in told)
+
+        return done
 
     async def load(self) -> None:
         """Before the first text of a run: the last ones of the run before."""
