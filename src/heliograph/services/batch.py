@@ -17,6 +17,10 @@ from heliograph.store.database import Broken, Database, Step, StoreError, Unfit
 Row = tuple[Any, ...]
 log = logging.getLogger(__name__)
 
+# Constraints that are guards: that one was broken is an answer to whoever brought the change (no money any more, a number
+# that somebody else has taken a moment before), and nothing for the log or the figure of failures.
+GUARDS = ("overdraft", "rents.", "waits.")
+
 # Queries in the order in which a batch runs them: money first, so that an overdraft fails before anything is written;
 # then what is born, what moves, what is over. Rows of one query keep the order in which their changes were added.
 ORDER = (
@@ -271,7 +275,7 @@ class Batch:
             self._groups.extendleft((changes[middle:], changes[:middle]))
             self._flush()
             return
-        else:
+        elif not (isinstance(error, Broken) and error.which.startswith(GUARDS)):
             self.failed += len(changes)
             log.error("batch_failed", extra={"changes": len(changes), "error": str(error)})
         if self._urgent or self._groups or not (self._filling or self._first):
