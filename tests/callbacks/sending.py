@@ -48,11 +48,15 @@ def events(receiver: Receiver) -> list[int]:
 
 @asynccontextmanager
 async def sending(
-    house: House, client: Client | None = None, most_held: int = 20_000, most_stalled: int = 20_000
+    house: House,
+    client: Client | None = None,
+    most_held: int = 20_000,
+    most_stalled: int = 20_000,
+    hosts: Hosts | None = None,
 ) -> AsyncIterator[Sender]:
     """A sender as the program builds it."""
     async with opened() as own:
-        sender = Sender(house.callbacks, client or own, Hosts(), lambda: house.now, most_held, most_stalled)
+        sender = Sender(house.callbacks, client or own, hosts or Hosts(), lambda: house.now, most_held, most_stalled)
         house.desk.batch.watch["callbacks.add"] = sender.take
         house.desk.batch.watch["staged.end"] = lambda _: sender.look()
         task = asyncio.create_task(sender.run())

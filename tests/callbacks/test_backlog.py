@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import pytest
 
-from heliograph.callbacks.backlog import Backlog
+from heliograph.callbacks.backlog import FAR_ID, Backlog
 from heliograph.callbacks.targets import Origin
 
 A: Origin = ("http", "a.example", 80)
@@ -66,7 +66,7 @@ class Reader:
             if at_end or self.backlog.is_full:
                 break
             after = rows[-1]
-        self.backlog.end_fetch(after, at_end)
+        self.backlog.end_fetch(FAR_ID if at_end else after)
 
     def walk(self) -> None:
         if not self.backlog.after:
@@ -129,7 +129,7 @@ def test_live_rows_wait_while_older_ones_are_left() -> None:
     assert not backlog.may_take(A, 2, live=True) and backlog.may_take(B, 3, live=True)
     backlog.want(A)
     assert backlog.begin_fetch() == 0 and backlog.may_take(A, 1, live=False) and not backlog.concerns(B)
-    backlog.end_fetch(2, at_end=True)
+    backlog.end_fetch(FAR_ID)
     assert backlog.may_take(A, 4, live=True)
 
 

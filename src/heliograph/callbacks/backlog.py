@@ -8,6 +8,8 @@ from collections import OrderedDict
 
 from heliograph.callbacks.targets import Origin
 
+FAR_ID = 2**62  # beyond any row's
+
 
 class Backlog:
     """Ids of rows that memory had no room for. Newer rows of such a host wait in the table as well, so that none is overtaken."""
@@ -71,13 +73,17 @@ class Backlog:
         """Whether memory has no more room for rows of the host that is read for."""
         return self._fetched_left > 0
 
-    def end_fetch(self, after: int, at_end: bool) -> None:
-        """Its rows were read up to the id ``after``, or ``at_end``: up to the last. It is wanted again when there is room."""
+    def is_fetching(self, origin: Origin) -> bool:
+        """Whether rows of this host are being read."""
+        return origin == self._fetched
+
+    def end_fetch(self, seen: int) -> None:
+        """Its rows were read up to the id ``seen``, or up to the last (``FAR_ID``). It is wanted again when there is room."""
         origin = self._fetched
         assert origin is not None
         self._fetched = None
-        left = self._fetched_left or (0 if at_end else after + 1)
-        if not left:
+        left = min(self._fetched_left or FAR_ID, seen + 1)
+        if left >= FAR_ID:
             self._left.pop(origin, None)
             self._passed.pop(origin, None)
             return

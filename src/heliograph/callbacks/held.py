@@ -27,6 +27,7 @@ class Held:
         self._ids: set[int] = set()
         self._unproven: set[int] = set()  # those of them that were taken for a host that is ill or new
         self._waiting: dict[Any, deque[tuple[Callback, Plan]]] = {}
+        self._firsts: dict[Any, int] = {}  # how many at the head of a host's queue go before all that is new
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -61,7 +62,7 @@ class Held:
         return (TURNS if self._hosts.is_failing(origin) else TURNS_SLOW) * self._hosts.earned(origin)
 
     def add(self, callback: Callback, plan: Plan, now_ms: int) -> None:
-        """Hold a row."""
+        """Hold a row; one that is told again goes before newer news of its message, which may wait here already."""
         origin = plan.target.origin
         self._ids.add(callback.id)
         if not self._hosts.is_proven(origin):
@@ -69,12 +70,18 @@ class Held:
         queue = self._waiting.get(origin)
         if queue is None:
             queue = self._waiting[origin] = deque()
-        queue.append((callback, plan))
+        if callback.tries:
+            first = self._firsts.get(origin, 0)
+            queue.insert(first, (callback, plan))
+            self._firsts[origin] = first + 1
+        else:
+            queue.append((callback, plan))
         self._hosts.wait(origin, now_ms)
 
     def put_first(self, origin: Origin, rows: deque[tuple[Callback, Plan]], now_ms: int) -> None:
         """Rows that are held wait for their host's turn again, before all others."""
         self._waiting.setdefault(origin, deque()).extendleft(reversed(rows))
+        self._firsts[origin] = self._firsts.get(origin, 0) + len(rows)
         self._hosts.wait(origin, now_ms)
 
     def pop(self, origin: Origin, now_ms: int) -> tuple[Callback, Plan] | None:
@@ -83,6 +90,11 @@ class Held:
         if not queue:
             return None
         row = queue.popleft()
+        first = self._firsts.get(origin, 0)
+        if first > 1:
+            self._firsts[origin] = first - 1
+        elif first:
+            del self._firsts[origin]
         if queue:
             self._hosts.wait(origin, now_ms)
         else:
@@ -100,6 +112,7 @@ class Held:
         if queue is None or not self._hosts.is_ill(origin):
             return []
         most, ids = self._most_ill(origin), []
+        most = max(most, self._firsts.get(origin, 0))
         while len(queue) > most:
             ids.append(queue.pop()[0].id)
             self.forget(ids[-1])
@@ -111,3 +124,4 @@ class Held:
             for callback, _ in queue:
                 self.forget(callback.id)
         self._waiting.clear()
+        self._firsts.clear()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from heliograph.callbacks.backlog import Backlog
+from heliograph.callbacks.backlog import FAR_ID, Backlog
 from heliograph.callbacks.held import MOST_PER_HOST, Held
 from heliograph.callbacks.hosts import Hosts
 from heliograph.callbacks.stalled import Stalled
@@ -22,6 +22,10 @@ IDLE_PAGE_S = 0.02
 PAGES_FETCHED = 20
 SLOW_FETCHED = 32
 FAR_MS = 2**62
+
+
+class _Restarted(Exception):  # noqa: N818 (a condition, not a failure)
+    """What is being read is of no use any more: the table is read anew."""
 
 
 class Reader:
@@ -56,6 +60,18 @@ class Reader:
         self._walk_s = 0.0  # when the walk goes on, in the loop's time
         self._once_more = False  # rows that the present walk has passed are wanted
         self._task: asyncio.Task[None] | None = None
+        # Until the whole table was seen once, rows behind `_reached` are unknown: of messages made before `since_ms` there
+        # may be older news among them.
+        self.since_ms = clock_ms()
+        self._reached = 0
+        self._has_fetched = False  # last
+        self._has_failed = False  # something, since the walk began: its pages may not show that yet
+        self._passed_over = False  # since the last page was asked for
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether the whole table was seen since the start or since it was changed from outside."""
+        return self._reached == FAR_ID
 
     @property
     def is_reading(self) -> bool:
@@ -65,18 +81,26 @@ class Reader:
     # -- when to read ----------------------------------------------------------------
     def leave(self, origin: Origin, id_: int) -> None:
         """A row of this host is left to the table."""
+        if id_ > self._reached and not self.backlog.is_fetching(origin):
+            self.pass_over()
+            return
         self.backlog.leave(origin, id_)
         self._more = True
 
-    def settle(self, id_: int) -> None:
-        """What became of a row is on disk: from now on the table tells the truth about it."""
+    def pass_over(self) -> None:
+        """A row was left to the table that the first walk is still to come by."""
+        self._passed_over = self._more = self._once_more = True
+
+    def settle(self, id_: int, is_open: bool) -> None:
+        """What became of a row is on disk, and whether it is to be told again: from now on the table tells the truth."""
         if self._task is not None:
             self._settled.add(id_)
+        self._has_failed = self._has_failed or is_open
 
     def refill(self, origin: Origin) -> None:
         """Read for a host that answers before memory has no more rows of it; for a slow one in the next second."""
-        if not self.backlog.holds(origin):
-            return
+        if not self.backlog.holds(origin) or self._stalled.has_forgotten(origin):
+            return  # of the latter, most of what is left waits for older news: the walk passes by often enough
         count = self._held.count(origin)
         if not self._hosts.is_ill(origin):
             if count <= MOST_PER_HOST // 4:
@@ -110,8 +134,10 @@ class Reader:
         self._once_more = self._once_more or self._task is not None or self.backlog.after > 0
 
     def restart(self) -> None:
-        """Read the table anew."""
-        self.backlog.begin_walk()
+        """Read the table anew: nothing that is known of it holds any more."""
+        self.backlog = Backlog()
+        self.since_ms = self._clock_ms()
+        self._reached = 0
         self.look()
 
     def read_on(self) -> None:
@@ -119,9 +145,12 @@ class Reader:
         if self._task is not None or self._held.is_half_full:
             return
         loop = asyncio.get_running_loop()
-        if self.backlog.is_wanted:
+        may_walk = self._more and self._walk_s <= loop.time()
+        if self.backlog.is_wanted and not (may_walk and self._has_fetched):
+            self._has_fetched = True
             self._task = loop.create_task(self._read(self._fetch))
-        elif self._more and self._walk_s <= loop.time():
+        elif may_walk:
+            self._has_fetched = False  # by turns
             self._task = loop.create_task(self._read(self._walk))
 
     def _rest(self, seconds: float) -> None:
@@ -136,6 +165,8 @@ class Reader:
     async def _read(self, how: Callable[[], Awaitable[None]]) -> None:
         try:
             await how()
+        except _Restarted:
+            self._more = True
         except Exception:
             log.exception("callbacks_read_failed")
             self._rest(WALK_S)
@@ -143,35 +174,47 @@ class Reader:
             self._task = None
             self._moved()
 
-    async def _page(self, after: int, now_ms: int) -> tuple[list[Callback], bool]:
+    def _check(self, backlog: Backlog) -> None:
+        """What was read is of use only while nobody has begun anew."""
+        if backlog is not self.backlog:
+            raise _Restarted
+
+    async def _page(self, backlog: Backlog, after: int, now_ms: int, walking: bool) -> tuple[list[Callback], bool]:
         """A page of the table, of which memory takes what it has room for; and whether that was anything."""
         self._settled.clear()
+        self._passed_over = False
         rows = await self._callbacks.read_due(now_ms, after, PAGE)
+        self._check(backlog)
+        if walking and rows:
+            self._reached = max(self._reached, rows[-1].id)
         taken = []
         for callback in rows:
             if callback.id not in self._settled and callback.id not in self._held:
                 self._take(callback)
+                self._check(backlog)
                 if callback.id in self._held:
                     taken.append(callback)
         await self._callbacks.read_ahead(taken)
+        self._check(backlog)
         return rows, bool(taken)
 
     async def _fetch(self) -> None:
         """Rows of one host, from the first that was left, until there is no more room for them."""
         now_ms, backlog = self._clock_ms(), self.backlog
-        after = backlog.begin_fetch()
-        at_end = False
+        if not backlog.is_wanted:
+            return  # begun anew since
+        seen = after = backlog.begin_fetch()
         try:
             for _ in range(PAGES_FETCHED):
-                rows, taken = await self._page(after, now_ms)
-                at_end = len(rows) < PAGE
-                if at_end or backlog.is_full:
+                rows, taken = await self._page(backlog, after, now_ms, False)
+                seen = rows[-1].id if len(rows) == PAGE else FAR_ID
+                if len(rows) < PAGE or backlog.is_full:
                     break
-                after = rows[-1].id
+                after = seen
                 if not taken:
                     await asyncio.sleep(IDLE_PAGE_S)
         finally:
-            backlog.end_fetch(after, at_end)
+            backlog.end_fetch(seen)
 
     async def _walk(self) -> None:
         """The next page of the due rows that memory does not hold; a host that is full is passed over."""
@@ -179,20 +222,24 @@ class Reader:
         now_ms, backlog = self._clock_ms(), self.backlog
         if not backlog.after:
             backlog.begin_walk()
+            self._has_failed = False
             if self._stalled.must_learn:
                 await self._learn()
-        rows, taken = await self._page(backlog.after, now_ms)
-        if len(rows) == PAGE:
-            backlog.after = rows[-1].id
-            self._rest(0.0 if taken else IDLE_PAGE_S)
+                self._check(backlog)
+        rows, taken = await self._page(backlog, backlog.after, now_ms, True)
+        # What was left to the first walk while its last page was being read may stand behind that page.
+        if len(rows) == PAGE or (self._passed_over and not self.knows_all):
+            backlog.after = rows[-1].id if rows else backlog.after
+            self._rest(0.0 if taken or len(rows) < PAGE else IDLE_PAGE_S)
             return
+        self._reached = FAR_ID
         backlog.end_walk()
         if self._once_more:
             self._once_more, self._more = False, True
         elif backlog:
             self._rest(WALK_S)
         else:
-            await self._end_walk(now_ms)
+            await self._end_walk(backlog, now_ms)
 
     async def _learn(self) -> None:
         """What the table holds of news that was tried before: newer news of the same messages waits behind it."""
@@ -201,12 +248,13 @@ class Reader:
         known = [row for row in rows if row[1] not in self._held and row[1] not in self._settled]
         self._stalled.learn(known, len(rows) < self._stalled.most)
 
-    async def _end_walk(self, now_ms: int) -> None:
+    async def _end_walk(self, backlog: Backlog, now_ms: int) -> None:
         """The whole table was seen, and memory holds all of it that is due."""
         due_ms = await self._callbacks.next_due(now_ms)
+        self._check(backlog)
         if due_ms is not None:
             self.wake_at(due_ms)
-        else:
+        elif not self._has_failed:
             self._stalled.settle(self._held)
 
     def stop(self) -> None:

@@ -14,7 +14,7 @@ from heliograph.callbacks.payloads import render, render_incoming, sign
 from heliograph.callbacks.plans import Plan, parse_plan
 from heliograph.callbacks.reader import Reader
 from heliograph.callbacks.stalled import Stalled
-from heliograph.callbacks.targets import BadTarget
+from heliograph.callbacks.targets import BadTarget, Origin
 from heliograph.core.accounts import Account
 from heliograph.services.callbacks import Callback, Callbacks, callback_of
 from heliograph.store.database import StoreError
@@ -45,7 +45,9 @@ class Sender:
         self.stalled = Stalled(most_stalled)
         self.reader = Reader(callbacks, self._held, self.stalled, hosts, self._take, self._pump_soon, clock_ms)
         # News that waits for older news of the same message that is under way, by message.
-        self._busy: dict[int, deque[tuple[Callback, Plan]]] = {}
+        self._busy: dict[int, deque[Callback]] = {}
+        self._unnoted: set[int] = set()  # told or failed, and the table does not show it yet
+        self._origins: dict[int, Origin] = {}  # where each account was last told: a new address moves what waits
         self._mark = ""
         self._pumping = False
         self._waking = False
@@ -71,30 +73,61 @@ class Sender:
         if callback.id > older_id:
             # In the table as well: it is read with the older one. The time says nothing here, for the older one may have
             # become due after this page was read.
+            self.stalled.leave(callback.int_id, callback.id)
+            return
+        if live and self.stalled.has_behind(callback.int_id):
+            self.stalled.leave(callback.int_id, callback.id)
+            self.reader.read_again()
             return
         plan = self._plan(callback)
-        if plan is None:
+        if plan is None or (self._has_moved(callback, plan) and not live):
             return
         origin, backlog = plan.target.origin, self.reader.backlog
         if not live and not backlog.concerns(origin):
+            return
+        if live and self._may_be_second(callback):
+            self.reader.pass_over()
             return
         if not self._held.has_room(origin) or not backlog.may_take(origin, callback.id, live):
             self.reader.leave(origin, callback.id)
             return
         self.stalled.end(callback.int_id, callback.id)  # not before there was room: it must not be overtaken
+        self.stalled.take(callback.int_id, callback.id)
         self._held.add(callback, plan, self._clock_ms())
 
     def _plan(self, callback: Callback) -> Plan | None:
         """Where it goes; None when it was dropped, for nobody wants it."""
         account = self._callbacks.find_account(callback)
         if account is None:
-            self._callbacks.drop(callback, "the account wants no callbacks", self._clock_ms())
+            self._drop(callback, "the account wants no callbacks")
             return None
         try:
             return parse_plan(account.settings.callback_url)
         except BadTarget as error:
-            self._callbacks.drop(callback, f"bad callback address: {error}", self._clock_ms())
+            self._drop(callback, f"bad callback address: {error}")
             return None
+
+    def _drop(self, callback: Callback, why: str) -> None:
+        self._callbacks.drop(callback, why, self._clock_ms())
+        self.stalled.take(callback.int_id, callback.id)
+        self._over(callback)
+
+    def _has_moved(self, callback: Callback, plan: Plan) -> bool:
+        """Whether its account has a handler elsewhere now. What waits for the old one would be overtaken by what comes for
+        the new one, so all of it is read anew."""
+        origin = plan.target.origin
+        if self._origins.setdefault(callback.account_id, origin) == origin:
+            return False
+        self._origins[callback.account_id] = origin
+        self.reconsider()
+        return True
+
+    def _may_be_second(self, callback: Callback) -> bool:
+        """Whether older news of the same message may stand in a part of the table that was not read yet."""
+        if self.reader.knows_all or callback.int_id < 0:
+            return False
+        message = self._callbacks.find(callback)
+        return message is None or message.created_ms <= self.reader.since_ms
 
     # -- sending ----------------------------------------------------------------
     def _pump_soon(self) -> None:
@@ -112,7 +145,7 @@ class Sender:
         while (origin := self._hosts.next_turn(now_ms)) is not None:
             row = self._held.pop(origin, now_ms)
             if row is not None:
-                self._begin(*row, now_ms)
+                self._begin(row[0], origin, now_ms)
                 self.reader.refill(origin)
         if (wait_ms := self._hosts.wait_ms(now_ms)) is not None and not self._waking:
             self._waking = True
@@ -124,44 +157,56 @@ class Sender:
         self._waking = False
         self._pump_soon()
 
-    def _begin(self, callback: Callback, plan: Plan, now_ms: int) -> None:
+    def _begin(self, callback: Callback, origin: Origin, now_ms: int) -> None:
         """Send one row, unless another of the same message is under way, or older news of it has failed meanwhile."""
         if callback.id > self.stalled.older(callback.int_id):
-            self._held.forget(callback.id)  # it is in the table
+            self._left_behind(callback)
             return
         if callback.int_id in self._busy:
-            self._busy[callback.int_id].append((callback, plan))
+            self._busy[callback.int_id].append(callback)
+            return
+        account, plan = self._callbacks.find_account(callback), self._plan(callback)
+        if account is None or plan is None or self._has_moved(callback, plan):
+            self._held.forget(callback.id)
             return
         self._busy[callback.int_id] = deque()
-        call = self._hosts.begin(plan.target.origin, now_ms)
-        account, message = self._callbacks.find_account(callback), self._callbacks.find(callback)
-        if account is not None and message is not None and not self.stalled.is_unsure(plan.target.origin):
+        call = self._hosts.begin(origin, now_ms)
+        message = self._callbacks.find(callback)
+        if message is not None and not self.stalled.is_unsure(origin):
             self._post(callback, plan, call, render(plan, callback, message, account), account)
         else:
-            self._spawn(self._fetch(callback, plan, call))
+            self._spawn(self._fetch(callback, plan, call, account))
 
-    async def _fetch(self, callback: Callback, plan: Plan, call: Call) -> None:
+    async def _fetch(self, callback: Callback, plan: Plan, call: Call, account: Account) -> None:
         """Send one row of which something must be asked from the store."""
-        account = self._callbacks.find_account(callback)
         try:
-            unsure = self.stalled.is_unsure(plan.target.origin)
-            older_id = await self._callbacks.find_older(callback) if unsure else None
-            body = await self._write(callback, plan, account) if older_id is None and account is not None else b""
+            older_id = await self._find_older(callback) if self.stalled.is_unsure(plan.target.origin) else None
+            body = await self._write(callback, plan, account) if older_id is None else b""
         except Exception:
             log.exception("callback_fetch_failed")
             self._put_back(callback, plan, call)
             return
         if older_id is not None:
-            self.stalled.found(callback.int_id, older_id)
+            if older_id in self._held or self.stalled.found(callback.int_id, older_id, plan.target.origin):
+                self.stalled.leave(callback.int_id, callback.id)
+            else:
+                self.reader.leave(plan.target.origin, callback.id)
             self._put_back(callback, plan, call, more=False)
-        elif account is None or not body:
-            self._callbacks.drop(callback, "its message or account is gone", self._clock_ms())
-            self._over(callback)
+        elif not body:
+            self._drop(callback, "its message is gone")
             self._put_back(callback, plan, call, more=False)
         elif self._client.room(plan.target) > 0:
             self._post(callback, plan, call, body, account)
         else:
             self._put_back(callback, plan, call)
+
+    async def _find_older(self, callback: Callback) -> int | None:
+        """Older news of the same message that is to be told again, by the table, which shows what was told just now until
+        that is noted: it is over, and what was noted while the table was asked is asked about once more."""
+        older_id = await self._callbacks.find_older(callback)
+        if older_id is not None and older_id not in self._unnoted:
+            older_id = await self._callbacks.find_older(callback)
+        return None if older_id in self._unnoted else older_id
 
     async def _write(self, callback: Callback, plan: Plan, account: Account) -> bytes:
         """The body; empty when what it is about is gone."""
@@ -177,7 +222,7 @@ class Sender:
         if more:
             self.reader.read_again()
         self._hosts.withdraw(call, self._clock_ms())
-        self._free(callback, plan)
+        self._free(callback)
 
     def _post(self, callback: Callback, plan: Plan, call: Call, body: bytes, account: Account) -> None:
         headers: tuple[tuple[bytes, bytes], ...] = ((b"X-Heliograph-Event", b"%d" % callback.id),)
@@ -189,9 +234,11 @@ class Sender:
     def _answered(self, answer: Answer, context: tuple[Callback, Plan, Call]) -> None:
         callback, plan, call = context
         now_ms = self._clock_ms()
+        self._unnoted.add(callback.id)
         ok = answer.status in OK
         detail = f"{answer.status or answer.error} in {answer.took_ms} ms"
-        still_open = self._callbacks.record(callback, ok, detail, now_ms, lambda: self._let_go(callback, plan))
+        still_open = self._callbacks.record(callback, ok, detail, now_ms, lambda: self._let_go(callback, plan, is_open))
+        is_open = still_open is not None
         if still_open is not None:
             self.stalled.add(callback.int_id, callback.id)
             self.reader.wake_at(still_open.due_ms)
@@ -200,28 +247,36 @@ class Sender:
         self._hosts.end(call, answer.status != 0, now_ms)
         for id_ in self._held.trim(plan.target.origin):
             self.reader.leave(plan.target.origin, id_)
-        self._free(callback, plan)
+        self._free(callback)
 
     def _over(self, callback: Callback) -> None:
         """It is over: what waits behind it in the table may be told."""
-        if self.stalled.end(callback.int_id, callback.id):
+        if self.stalled.end(callback.int_id, callback.id) or self.stalled.has_behind(callback.int_id):
             self.reader.read_again()
 
-    def _let_go(self, callback: Callback, plan: Plan) -> None:
+    def _let_go(self, callback: Callback, plan: Plan, is_open: bool) -> None:
         """What became of it is on disk."""
+        self._unnoted.discard(callback.id)
         self._held.forget(callback.id)
-        self.stalled.keep(callback.int_id, callback.id, plan.target.origin)
-        self.reader.settle(callback.id)
+        if not self.stalled.keep(callback.int_id, callback.id, plan.target.origin):
+            self.reader.leave(plan.target.origin, callback.id)
+        self.reader.settle(callback.id, is_open)
 
-    def _free(self, callback: Callback, plan: Plan) -> None:
+    def _free(self, callback: Callback) -> None:
         """Nothing of this message is under way any more: what waited behind it is next, unless it is to be told again."""
         behind = self._busy.pop(callback.int_id)
-        if behind and callback.int_id in self.stalled:
-            for newer, _ in behind:
-                self._held.forget(newer.id)
-        elif behind:
-            self._held.put_first(plan.target.origin, behind, self._clock_ms())
+        plan = self._plan(behind[0]) if behind and callback.int_id not in self.stalled else None
+        if plan is not None:  # to where its account is told now
+            self._held.put_first(plan.target.origin, deque([(newer, plan) for newer in behind]), self._clock_ms())
+        else:
+            for newer in behind:
+                self._left_behind(newer)
         self._pump_soon()
+
+    def _left_behind(self, callback: Callback) -> None:
+        """It waits for older news of its message, in the table."""
+        self._held.forget(callback.id)
+        self.stalled.leave(callback.int_id, callback.id)
 
     # -- from outside -------------------------------------------------------------
     def look(self) -> None:
@@ -249,7 +304,7 @@ class Sender:
     def reconsider(self) -> None:
         """Somebody else has changed the table: what waits in memory is let go of and read anew; what is under way ends."""
         self._held.clear()
-        self.stalled.reset()
+        self.stalled.reset(self._held)
         self.reader.restart()
 
     def _spawn(self, work: Any) -> None:

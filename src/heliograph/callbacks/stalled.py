@@ -18,6 +18,7 @@ class Stalled:
     def __init__(self, most: int = MOST) -> None:
         self.most = most
         self._ids: dict[int, int] = {}
+        self._behind: dict[int, int] = {}  # by message, the newest of its news that the table alone holds
         self._unsure = True
         self._unsure_of: set[Origin] = set()  # the hosts of which it was more than memory remembers
 
@@ -44,16 +45,40 @@ class Stalled:
         """It has just failed; `keep` follows when that is on disk."""
         self._ids[int_id] = id_
 
-    def keep(self, int_id: int, id_: int, origin: Origin) -> None:
-        """What became of it is on disk: when memory is full, the table alone remembers it."""
-        if len(self._ids) > self.most and self._ids.get(int_id) == id_:
-            del self._ids[int_id]
-            self._unsure_of.add(origin)
+    def keep(self, int_id: int, id_: int, origin: Origin) -> bool:
+        """What became of it is on disk: when memory is full, the table alone remembers it. Returns False when nobody knows
+        any more that newer news waits behind it."""
+        if len(self._ids) <= self.most or self._ids.get(int_id) != id_:
+            return True
+        del self._ids[int_id]
+        self._unsure_of.add(origin)
+        return self._behind.pop(int_id, None) is None
 
-    def found(self, int_id: int, id_: int) -> None:
-        """The table knew of it."""
-        if len(self._ids) < self.most:
-            self._ids[int_id] = id_
+    def has_forgotten(self, origin: Origin) -> bool:
+        """Whether there was more of this host than memory remembers."""
+        return origin in self._unsure_of
+
+    def found(self, int_id: int, id_: int, origin: Origin) -> bool:
+        """The table knew of it; whether memory has room to remember it."""
+        if len(self._ids) >= self.most:
+            self._unsure_of.add(origin)
+            return False
+        self._ids[int_id] = id_
+        return True
+
+    # -- newer news, which waits in the table -------------------------------------------
+    def leave(self, int_id: int, id_: int) -> None:
+        """Newer news of a message is left to the table, to be read with the older or after it."""
+        self._behind[int_id] = max(self._behind.get(int_id, 0), id_)
+
+    def take(self, int_id: int, id_: int) -> None:
+        """News of a message was read from the table, and all that is older before it."""
+        if self._behind.get(int_id, FAR) <= id_:
+            del self._behind[int_id]
+
+    def has_behind(self, int_id: int) -> bool:
+        """Whether the table holds news of a message that nothing which has just come may overtake."""
+        return int_id in self._behind
 
     def end(self, int_id: int, id_: int) -> bool:
         """It is told again now, or over; whether newer news of the message may wait in the table."""
@@ -74,7 +99,8 @@ class Stalled:
         self._unsure_of.clear()
         self._ids = {int_id: id_ for int_id, id_ in self._ids.items() if id_ in held}
 
-    def reset(self) -> None:
-        """Somebody else has changed the table."""
-        self._ids.clear()
+    def reset(self, held: Container[int]) -> None:
+        """Somebody else has changed the table; of what is ``held`` it does not show yet that it has failed."""
+        self._ids = {int_id: id_ for int_id, id_ in self._ids.items() if id_ in held}
+        self._behind.clear()
         self._unsure = True
