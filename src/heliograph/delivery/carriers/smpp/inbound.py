@@ -54,7 +54,7 @@ class Reader:
             except udh.UdhError:
                 pass  # the flag is wrong: all of it is text
             else:
-                place = udh.find_concatenation(elements)
+                place = _read_place(elements)
                 header = len(data) - len(rest)
                 data = rest
         return data, place or _read_sar(pdu.tlvs) or _ALONE, header
@@ -78,6 +78,14 @@ class Reader:
         else:
             text = gsm.decode_as(data, Alphabet.GSM7)
         return text.replace("\0", "")
+
+
+def _read_place(elements: list[udh.Element]) -> udh.Concatenation | None:
+    """The place by a header. References of 16 bits are none of those of 8: a phone counts both."""
+    place = udh.find_concatenation(elements)
+    if place is not None and udh.find_concatenation([each for each in elements if len(each.data) == 3]) != place:
+        return place._replace(reference=place.reference | 0x10000)
+    return place
 
 
 def _read_sar(tlvs: dict[int, bytes]) -> udh.Concatenation | None:
