@@ -84,7 +84,7 @@ def _read_place(elements: list[udh.Element]) -> udh.Concatenation | None:
     """The place by a header. References of 16 bits are none of those of 8: a phone counts both."""
     place = udh.find_concatenation(elements)
     if place is not None and udh.find_concatenation([each for each in elements if len(each.data) == 3]) != place:
-        return place._replace(reference=place.reference | 0x10000)
+        return udh.Concatenation(place.reference | 0x10000, place.total, place.number)
     return place
 
 
