@@ -18,7 +18,7 @@ from heliograph.core.money import SCALE
 from heliograph.services import accounts
 from heliograph.services.batch import Change
 
-MOST_HELD, MOST_STALLED = 12, 3
+MOST_HELD, MOST_STALLED = 12, 3  # so little memory that it is always full
 both = pytest.mark.parametrize("backend", BACKENDS)
 
 

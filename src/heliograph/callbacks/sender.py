@@ -69,15 +69,10 @@ class Sender:
         """Hold a row in memory, or leave it to the table. A ``live`` one does not come from there."""
         if callback.id in self._held:
             return
-        older_id = self.stalled.older(callback.int_id)
-        if callback.id > older_id:
-            # In the table as well: it is read with the older one. The time says nothing here, for the older one may have
-            # become due after this page was read.
+        if self.stalled.is_behind(callback.int_id, callback.id):
+            # In the table as well: it is read when the older one is over. The time says nothing here, for the older one may
+            # have become due after this page was read.
             self.stalled.leave(callback.int_id, callback.id)
-            return
-        if live and self.stalled.has_behind(callback.int_id):
-            self.stalled.leave(callback.int_id, callback.id)
-            self.reader.read_again()
             return
         plan = self._plan(callback)
         if plan is None or (self._has_moved(callback, plan) and not live):
@@ -159,7 +154,7 @@ class Sender:
 
     def _begin(self, callback: Callback, origin: Origin, now_ms: int) -> None:
         """Send one row, unless another of the same message is under way, or older news of it has failed meanwhile."""
-        if callback.id > self.stalled.older(callback.int_id):
+        if self.stalled.is_behind(callback.int_id, callback.id):
             self._left_behind(callback)
             return
         if callback.int_id in self._busy:

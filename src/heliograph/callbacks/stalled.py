@@ -18,7 +18,7 @@ class Stalled:
     def __init__(self, most: int = MOST) -> None:
         self.most = most
         self._ids: dict[int, int] = {}
-        self._behind: dict[int, int] = {}  # by message, the newest of its news that the table alone holds
+        self._behind: dict[int, set[int]] = {}  # by message, its news that the table alone holds
         self._unsure = True
         self._unsure_of: set[Origin] = set()  # the hosts of which it was more than memory remembers
 
@@ -69,16 +69,24 @@ class Stalled:
     # -- newer news, which waits in the table -------------------------------------------
     def leave(self, int_id: int, id_: int) -> None:
         """Newer news of a message is left to the table, to be read with the older or after it."""
-        self._behind[int_id] = max(self._behind.get(int_id, 0), id_)
+        self._behind.setdefault(int_id, set()).add(id_)
 
     def take(self, int_id: int, id_: int) -> None:
-        """News of a message was read from the table, and all that is older before it."""
-        if self._behind.get(int_id, FAR) <= id_:
-            del self._behind[int_id]
+        """News of a message was read from the table."""
+        behind = self._behind.get(int_id)
+        if behind is not None:
+            behind.discard(id_)
+            if not behind:
+                del self._behind[int_id]
 
     def has_behind(self, int_id: int) -> bool:
-        """Whether the table holds news of a message that nothing which has just come may overtake."""
+        """Whether the table alone holds news of a message."""
         return int_id in self._behind
+
+    def is_behind(self, int_id: int, id_: int) -> bool:
+        """Whether news waits for older news of its message, which is to be told again or which the table alone holds."""
+        behind = self._behind.get(int_id)
+        return id_ > self.older(int_id) or (behind is not None and min(behind) < id_)
 
     def end(self, int_id: int, id_: int) -> bool:
         """It is told again now, or over; whether newer news of the message may wait in the table."""
