@@ -302,3 +302,12 @@ def test_form_holds_what_the_list_of_fields_holds(sender: str, comment: str, ext
     fields = status_fields(message, 20, 6, AT, ACCOUNT.settings.tz)
     pairs = parse_qsl(body, keep_blank_values=True)[: len(fields)]
     assert pairs == [(name, str(value).encode("utf-8", "replace").decode()) for name, value in fields]
+
+
+def test_hash_of_a_text_is_over_what_xml_can_hold() -> None:
+    """A control character, which XML has no way to write, is a blank in the text; the receiver hashes what it reads."""
+    text = msgspec.structs.replace(TEXT, text="a\x0cb\r\n&<ж")
+    read_back = ElementTree.fromstring(render_incoming(parse_plan(f"http://x/?fmt=2&charset=utf-8&md5={SECRET}"), text))
+    found = {element.tag: element.text or "" for element in read_back}
+    hashed = f"{found['phone']}:{found['mes']}:{found['to']}:{SECRET}".encode()
+    assert found["mes"] == "a b\r\n&<ж" and found["md5"] == hashlib.md5(hashed).hexdigest()

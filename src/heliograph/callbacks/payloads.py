@@ -103,6 +103,7 @@ def _write(plan: Plan, fields: Fields, hashed: str) -> bytes:
         return json.dumps(found).encode("ascii")
     hashed = _NOT_XML.sub(" ", hashed)  # as it is sent
     pieces = [f"<{name}>{_escape_xml(str(value))}</{name}>" for name, value in fields]
+    hashed = _NOT_XML.sub(" ", hashed)  # the hash is over what is sent
     for echo in plan.echoes:
         value = _escape_xml(plan.answer_echo(echo, hashed))
         pieces.append(f"<{echo.element}>{value}</{echo.element}>")

@@ -1,10 +1,11 @@
-"""Where a callback goes: a customer's handler address, taken apart once (RFC 3986; RFC 9112 section 3.2)."""
+"""Where a callback goes: a customer's handler address, taken apart once (RFC 3986; RFC 7617; RFC 9112 section 3.2)."""
 
 import re
-from dataclasses import dataclass, field, replace
+from base64 import b64encode
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 Origin = tuple[str, str, int]
 """Scheme, host and port: what shares connections."""
@@ -32,13 +33,7 @@ class Target:
     host_header: bytes
     origin: Origin = field(repr=False)
     prefix: bytes = field(repr=False)
-    """The request's head up to and including `Content-Type: `."""
-
-    def with_path(self, path: bytes) -> "Target":
-        """The same server with another path and query (ASCII, percent-encoded, beginning with a slash)."""
-        if not path.startswith(b"/") or any(byte <= 0x20 or byte >= 0x7F for byte in path):
-            raise BadTarget("the path must begin with a slash and be percent-encoded ASCII")
-        return replace(self, path=path, prefix=_prefix(path, self.host_header))
+    """The request's head up to and including `Content-Type: `; a name and password of the address are in it."""
 
 
 @lru_cache(maxsize=4096)
@@ -58,8 +53,6 @@ def parse_target(url: str) -> Target:
         raise BadTarget("the address's host or port is not valid") from None
     if parts.scheme not in _PORTS:
         raise BadTarget("the address must begin with http:// or https://")
-    if "@" in parts.netloc:
-        raise BadTarget("a user name or password in the address is not supported")
     if port == 0:
         raise BadTarget("port 0 cannot be connected to")
     host = _host(parts.hostname or "")
@@ -70,7 +63,20 @@ def parse_target(url: str) -> Target:
         path = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_KEPT).encode("ascii")
     except UnicodeEncodeError:
         raise BadTarget("the address holds half a character") from None
-    return Target(parts.scheme, host, port, path, header, (parts.scheme, host, port), _prefix(path, header))
+    user, at, _ = parts.netloc.rpartition("@")
+    signed_in = b"Authorization: Basic %b\r\n" % _credentials(user) if at else b""
+    prefix = b"POST %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: Heliograph\r\nAccept: */*\r\n%bContent-Type: "
+    origin = (parts.scheme, host, port)
+    return Target(parts.scheme, host, port, path, header, origin, prefix % (path, header, signed_in))
+
+
+def _credentials(user: str) -> bytes:
+    """Name and password, which may be percent-encoded, as RFC 7617 section 2 has them."""
+    name, _, password = user.partition(":")
+    try:
+        return b64encode(unquote_to_bytes(name) + b":" + unquote_to_bytes(password))
+    except UnicodeEncodeError:
+        raise BadTarget("the address holds half a character") from None
 
 
 def _host(name: str) -> str:
@@ -91,7 +97,3 @@ def _host(name: str) -> str:
     if not _NAME.match(ascii_name):
         raise BadTarget("the host's name is not valid")
     return ascii_name
-
-
-def _prefix(path: bytes, header: bytes) -> bytes:
-    return b"POST %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: Heliograph\r\nAccept: */*\r\nContent-Type: " % (path, header)

@@ -12,6 +12,10 @@ from heliograph.services.senders import is_name
 
 HOURS = re.compile(r"([01]?\d|2[0-3])-([01]?\d|2[0-4])")
 PREFIXES = re.compile(r"-?\+?\d{1,15}(,-?\+?\d{1,15})*")
+# Name and password, host or IPv6 address, port, and whatever the rest says but line breaks (callbacks/plans.py reads it).
+HANDLER = re.compile(
+    r"https?://([^\s/?#@]*@)?(\[[0-9a-f:.]+\]|[^\s/?#!@:\[\]]+)(:\d{1,5})?([/?#][^\x00-\x1f\x7f]*)?", re.IGNORECASE
+)
 OFFSET = re.compile(r"[+-]?\d{1,2}(:?[0-5]\d)?")
 
 
@@ -39,8 +43,10 @@ def _check_setting(name: str, settings: Settings) -> None:
         _check_addresses(name, value)
     elif name == "sender" and value and not is_name(value):
         raise ValueError(f"sender={value!r}: up to 11 Latin letters, digits or signs, or a number")
-    elif name == "callback_url" and value and not value.startswith(("http://", "https://")):
-        raise ValueError("callback_url: an address begins with http:// or https://")
+    elif name == "callback_url" and value and not HANDLER.fullmatch(value.strip(" ")):
+        raise ValueError(
+            "callback_url: an address begins with http:// or https:// and a host: https://shop.example/sms.php"
+        )
 
 
 def _check_addresses(name: str, value: str) -> None:
