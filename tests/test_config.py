@@ -159,10 +159,17 @@ def test_wrong_settings_of_sip_are_told(tmp_path: Path, text: str, said: str) ->
 def test_every_setting_is_read_by_the_program() -> None:
     """A setting that changes nothing is worse than none."""
     source = Path(config.__file__).parent
-    text = "".join(
-        (source / name).read_text("utf-8")
-        for name in ("app.py", "doors.py", "demo.py", "config.py", "gateways/sip_settings.py")
+    files = (
+        "app.py",
+        "program.py",
+        "doors.py",
+        "demo.py",
+        "config.py",
+        "callbacks/settings.py",
+        "delivery/mail.py",
+        "gateways/sip_settings.py",
     )
+    text = "".join((source / name).read_text("utf-8") for name in files)
     fields = msgspec.structs.fields(Config)
     names = {(field.name, each.encode_name) for field in fields for each in msgspec.structs.fields(field.type)}
     used = {name for name in names if re.search(rf"\b(said|limits|config|{name[0]})\.{name[1]}\b", text)}

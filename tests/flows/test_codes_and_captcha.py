@@ -120,7 +120,7 @@ def test_right_codes_count_towards_the_limit_of_their_viewer(tmp_path: Path) -> 
                 asked = {"phones": "79161234567", "mes": mes, "imgcode": imgcode, "userip": VIEWER, "fmt": 3, **DEMO}
                 now_ns = clock_ms() * 1_000_000
                 form = urlencode(asked).encode()
-                heliograph.serve(Request("POST", "/sys/send.php", body=form, received_ns=now_ns), answer.set_result)
+                heliograph.site(Request("POST", "/sys/send.php", body=form, received_ns=now_ns), answer.set_result)
                 return json.loads((await answer).body)
 
             code = show()
