@@ -32,7 +32,9 @@ def test_callers_are_refused_and_told_once(transport: str, arguments: list[str],
                 tmp_path, "caller.xml", f"{host}:{port}", "-m", str(CALLS), "-r", "100", *arguments
             )
             assert code == 0, output
-            assert sorted(int(call.caller.removeprefix("+7999000")) for call in owner.calls) == list(range(1, CALLS + 1))
+            assert sorted(int(call.caller.removeprefix("+7999000")) for call in owner.calls) == list(
+                range(1, CALLS + 1)
+            )
             assert {call.called for call in owner.calls} == {"+74951234567"}
             assert door.stats()["calls"] == door.stats()["expected"] == CALLS
             assert door.stats()["repeated"] > 0 or "-lost" not in arguments
