@@ -234,3 +234,23 @@ def test_news_that_waits_goes_to_the_new_address_in_order(tmp_path: Path) -> Non
                 await emptied(house)
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("status", [b"201 Created", b"204 No Content", b"302 Found"])
+def test_other_answers_than_200_and_404_are_repeated(status: bytes, tmp_path: Path) -> None:
+    """The reference names these two; a redirect in particular has told nobody."""
+
+    async def script(exchange: Exchange) -> None:
+        while await exchange.request() is not None:
+            exchange.writer.write(b"HTTP/1.1 %b\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n" % status)
+
+    async def story() -> None:
+        async with receive(script) as receiver, house_at(receiver, "sqlite", tmp_path) as house:
+            message = await house.sent("a1")
+            async with sending(house) as sender:
+                await tell(house, message.int_id, message.account_id)
+                await until(lambda: len(receiver.requests) == 1 and sender.held == 0)
+                (row,) = await house.callbacks.read_due(FAR, 0, 9)
+                assert (row.tries, row.due_ms) == (1, NOW + 240_000)
+
+    asyncio.run(story())
