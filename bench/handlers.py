@@ -13,10 +13,11 @@ CONNECTIONS = 32
 DISCARD = 9  # a port on which nobody listens at these addresses
 TEXTS = 60_000  # some 20 seconds: longer than a callback's own time-out
 MIXED = "30 % never answer, 20 % refuse"
-CASES = ("all healthy", "half answer after 5 s", "half refuse connections", "half never accept one", MIXED)
+SHARED = "on one host, 30 % never answer, 20 % break off"
+CASES = ("all healthy", "half answer after 5 s", "half refuse connections", "half never accept one", MIXED, SHARED)
 NEVER_S = 3600.0
-# One customer's machine is called by the program's own limits here, not by those raised for one handler that takes all.
-OWN_LIMITS = {"HELIOGRAPH_CALLBACKS_PER_HOST": str(Callbacks().per_host)}
+# One customer's handler is called by the program's own limits here, not by those raised for one handler that takes all.
+OWN_LIMITS = {"HELIOGRAPH_CALLBACKS_PER_HANDLER": str(Callbacks().per_handler)}
 
 
 def measure_handlers(plan: Plan) -> Runs:
@@ -32,15 +33,21 @@ def measure_handlers(plan: Plan) -> Runs:
 def measure_case(plan: Plan, case: str) -> Figures:
     """One load on a fresh installation. Rates and delays of callbacks are those of the healthy half."""
     hosts = [f"127.0.{1 + number // 250}.{1 + number % 250}" for number in range(plan.handlers)]
+    if case == SHARED:
+        hosts = ["127.0.0.1"] * plan.handlers
     healthy, others = hosts[0::2], hosts[1::2]
     with ExitStack() as stack:
-        good = stack.enter_context(Tool("receiver", plan.folder / "tools.log", "--hosts", *healthy))
+        good = stack.enter_context(Tool("receiver", plan.folder / "tools.log", "--hosts", *dict.fromkeys(healthy)))
         ports = (good.port, open_others(stack, plan, case, others))
         urls = [f"http://{host}:{ports[number % 2]}/told" for number, host in enumerate(hosts)]
-        if case == MIXED:  # two of five of the ill half
-            refusing = [number for number in range(1, len(hosts), 2) if number // 2 % 5 >= 3]
+        refusing = {number for number in range(1, len(hosts), 2) if number // 2 % 5 >= 3}  # two of five of the ill half
+        if case == MIXED:
             for number in refusing:
                 urls[number] = f"http://{hosts[number]}:{DISCARD}/told"
+        elif case == SHARED:
+            for number in range(len(hosts)):
+                manner = "told" if number % 2 == 0 else "break" if number in refusing else "never"
+                urls[number] = f"http://{hosts[number]}:{good.port}/{manner}/{number}"
         installation = stack.enter_context(plan.install(many=urls, more=OWN_LIMITS))
         installation.receiver.stop()
         installation.receiver = good
@@ -56,7 +63,7 @@ def open_others(stack: ExitStack, plan: Plan, case: str, hosts: list[str]) -> in
         MIXED: ("--answer-s", NEVER_S),
     }.get(case)
     if options is None:
-        return DISCARD
+        return DISCARD  # refuses, or is not asked
     return stack.enter_context(Tool("receiver", plan.folder / "tools.log", *options, "--hosts", *hosts)).port
 
 

@@ -28,7 +28,7 @@ PASSWORDS = """INSERT INTO passwords (id, account_id, label, plain, md5, sha1, c
     VALUES (?, ?, ?, ?, ?, ?, ?)"""
 SERVER_ENVIRONMENT = {
     "HELIOGRAPH_CALLBACKS_ALLOW_PRIVATE": "127.0.0.0/8",
-    "HELIOGRAPH_CALLBACKS_PER_HOST": "32",
+    "HELIOGRAPH_CALLBACKS_PER_HANDLER": "32",
     "HELIOGRAPH_LOG_LEVEL": "warning",
 }
 

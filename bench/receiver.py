@@ -1,7 +1,8 @@
 """The customers' handlers: take callbacks by HTTP, answer 200 and count them by tag.
 
 ``--hosts 127.0.1.1 127.0.1.2 …`` listens on several addresses and one port, as if each were a customer's machine;
-``--answer-s S`` lets every answer take that long; ``--dead`` listens and never takes a connection.
+``--answer-s S`` lets every answer take that long; ``--dead`` listens and never takes a connection. A request to ``/never/…``
+is never answered, one to ``/break/…`` ends its connection.
 Orders: ``{"tag": T}`` tells what came under a tag, ``{"tag": T, "brief": true}`` only how many.
 """
 
@@ -46,7 +47,11 @@ class Caller(asyncio.Protocol):
             mark = MARK.search(buffer, head, end)
             if mark:
                 tallies[mark[2].decode()].add(int(mark[1]), int(mark[3]), marks.now_ns())
-            if self.answer_s:
+            if buffer.startswith(b"POST /break/"):
+                self.transport.abort()
+            elif buffer.startswith(b"POST /never/"):
+                pass
+            elif self.answer_s:
                 asyncio.get_running_loop().call_later(self.answer_s, self.transport.write, ANSWER)
             else:
                 self.transport.write(ANSWER)

@@ -11,7 +11,7 @@ UNDER_WAY_S = 5  # of the load, in rows, may lie in a working table: a receipt t
 MEMORY_SHARE, MEMORY_MB = 1.1, 16.0  # over a million texts that is some 20 bytes a text
 LATENCY_SHARE, P50_MS, P99_MS = 1.5, 2.0, 10.0
 MORE_FILES = 8
-# Pools fill when answers lag: 8 connections to a handler (callbacks.per_host) and 4 links to a carrier, and a few in closing.
+# Pools fill when answers lag: 8 connections to a handler (callbacks.per_handler) and 4 links to a carrier, and a few in closing.
 MORE_SOCKETS = 16
 LEAKS = ("memory", "open files", "sockets", "write-ahead log", "queue", "callbacks", "staged", "orphans", "left over")
 

@@ -99,7 +99,7 @@ MODULES = [
     "callbacks/client",
     "callbacks/dialer",
     "callbacks/held",
-    "callbacks/hosts",
+    "callbacks/handlers",
     "callbacks/payloads",
     "callbacks/plans",
     "callbacks/reader",

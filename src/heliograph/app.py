@@ -11,7 +11,7 @@ from heliograph.api.app import Api
 from heliograph.api.operation import Services
 from heliograph.api.request import App
 from heliograph.callbacks.sender import Sender
-from heliograph.callbacks.settings import make_client, make_hosts
+from heliograph.callbacks.settings import make_client, make_handlers
 from heliograph.config import Config
 from heliograph.core.accounts import Account
 from heliograph.core.links import Codes
@@ -133,8 +133,8 @@ class Heliograph:
             clock_ms,
             config.delivery.memory,
         )
-        self.hosts = make_hosts(config.callbacks)
-        self.sender = Sender(self.callbacks, make_client(config.callbacks), self.hosts, clock_ms)
+        self.handlers = make_handlers(config.callbacks)
+        self.sender = Sender(self.callbacks, make_client(config.callbacks), self.handlers, clock_ms)
         self.newsfeed = Newsfeed(self.desk, self.spawn, clock_ms)
         self.retention = Retention(self.desk, clock_ms, config.store.keep_days)
         self._make_exports(db, config)

@@ -209,12 +209,12 @@ class Callbacks(Section, frozen=True):
     answer_s: Annotated[float, Meta(gt=0, description="Seconds to wait for the answer")] = 10.0
     retry_s: Annotated[int, Meta(ge=1, description="Seconds between two tries")] = 240
     attempts: Annotated[int, Meta(ge=1, description="Tries before it is given up")] = 50
-    per_host: Annotated[int, Meta(ge=1, description="Calls to one host at once")] = 8
-    total: Annotated[int, Meta(ge=1, description="Calls at once in all, to hosts that answer within half a second")] = (
-        200
-    )
+    per_handler: Annotated[int, Meta(ge=1, description="Calls to one handler at once: a host and a path")] = 8
+    total: Annotated[
+        int, Meta(ge=1, description="Calls at once in all, to handlers that answer within half a second")
+    ] = 200
     slow: Annotated[
-        int, Meta(ge=4, description="Further calls at once, to hosts that take longer or failed lately")
+        int, Meta(ge=4, description="Further calls at once, to handlers that take longer or failed lately")
     ] = 600
 
 

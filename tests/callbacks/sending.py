@@ -13,7 +13,7 @@ from tests.callbacks.receivers import Receiver, opened
 from tests.house import NOW, House, Report, open_house
 
 from heliograph.callbacks.client import Client
-from heliograph.callbacks.hosts import Hosts
+from heliograph.callbacks.handlers import Handlers
 from heliograph.callbacks.sender import Sender
 
 FAR = 2**62
@@ -52,11 +52,13 @@ async def sending(
     client: Client | None = None,
     most_held: int = 20_000,
     most_stalled: int = 20_000,
-    hosts: Hosts | None = None,
+    handlers: Handlers | None = None,
 ) -> AsyncIterator[Sender]:
     """A sender as the program builds it."""
     async with opened() as own:
-        sender = Sender(house.callbacks, client or own, hosts or Hosts(), lambda: house.now, most_held, most_stalled)
+        sender = Sender(
+            house.callbacks, client or own, handlers or Handlers(), lambda: house.now, most_held, most_stalled
+        )
         house.desk.batch.watch["callbacks.add"] = sender.take
         house.desk.batch.watch["staged.end"] = lambda _: sender.look()
         task = asyncio.create_task(sender.run())

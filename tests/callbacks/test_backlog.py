@@ -1,4 +1,4 @@
-"""Which rows the table alone holds (callbacks/backlog.py): none is lost, and none overtakes an older one of its host."""
+"""Which rows the table alone holds (callbacks/backlog.py): none is lost, and none overtakes an older one of its handler."""
 
 import random
 from collections import defaultdict
@@ -6,48 +6,48 @@ from collections import defaultdict
 import pytest
 
 from heliograph.callbacks.backlog import FAR_ID, Backlog
-from heliograph.callbacks.targets import Origin
+from heliograph.callbacks.targets import Address
 
-A: Origin = ("http", "a.example", 80)
-B: Origin = ("http", "b.example", 80)
+A: Address = ("http", "a.example", 80)
+B: Address = ("http", "b.example", 80)
 ROOM = 5
 PAGE = 7
 
 
 class Reader:
-    """A table, memory with room for a few rows of each host, and the two ways of reading, as the sender does them."""
+    """A table, memory with room for a few rows of each handler, and the two ways of reading, as the sender does them."""
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
         self.backlog = Backlog()
-        self.table: dict[int, Origin] = {}
-        self.held: dict[Origin, list[int]] = defaultdict(list)
-        self.told: dict[Origin, list[int]] = defaultdict(list)
+        self.table: dict[int, Address] = {}
+        self.held: dict[Address, list[int]] = defaultdict(list)
+        self.told: dict[Address, list[int]] = defaultdict(list)
         self.last = 0
         self.walks = 0
 
     def take(self, id_: int, live: bool) -> None:
-        origin = self.table[id_]
-        if not live and not self.backlog.concerns(origin):
+        address = self.table[id_]
+        if not live and not self.backlog.concerns(address):
             return
-        if len(self.held[origin]) >= ROOM or not self.backlog.may_take(origin, id_, live):
-            self.backlog.leave(origin, id_)
+        if len(self.held[address]) >= ROOM or not self.backlog.may_take(address, id_, live):
+            self.backlog.leave(address, id_)
         else:
-            self.held[origin].append(id_)
+            self.held[address].append(id_)
 
-    def commit(self, origin: Origin) -> None:
+    def commit(self, address: Address) -> None:
         self.last += self.dice.randint(1, 3)
-        self.table[self.last] = origin
+        self.table[self.last] = address
         self.take(self.last, live=True)
 
-    def tell(self, origin: Origin) -> None:
+    def tell(self, address: Address) -> None:
         """One row is told and leaves the table."""
-        if self.held[origin]:
-            id_ = self.held[origin].pop(0)
-            self.told[origin].append(id_)
+        if self.held[address]:
+            id_ = self.held[address].pop(0)
+            self.told[address].append(id_)
             del self.table[id_]
-        if len(self.held[origin]) <= 1:
-            self.backlog.want(origin)
+        if len(self.held[address]) <= 1:
+            self.backlog.want(address)
 
     def page(self, after: int) -> list[int]:
         return sorted(id_ for id_ in self.table if id_ > after)[:PAGE]
@@ -82,7 +82,7 @@ class Reader:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_rows_of_a_host_are_told_in_the_order_of_their_making(seed: int) -> None:
-    """However commits, walks and reading for one host mix, a host gets each row once, the older before the newer."""
+    """However commits, walks and reading for one handler mix, a handler gets each row once, the older before the newer."""
     dice = random.Random(seed)
     reader = Reader(dice)
     made = 0
@@ -134,7 +134,7 @@ def test_live_rows_wait_while_older_ones_are_left() -> None:
 
 
 def test_only_hosts_that_have_rows_left_are_wanted() -> None:
-    """A host of which memory holds all must not cause reading."""
+    """A handler of which memory holds all must not cause reading."""
     backlog = Backlog()
     backlog.want(A)
     assert not backlog.is_wanted

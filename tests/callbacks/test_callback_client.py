@@ -308,43 +308,20 @@ def test_tls_handshake_that_hangs_is_bounded(run: Run) -> None:
     run(main())
 
 
-def test_cap_of_a_host_is_kept(run: Run) -> None:
-    """A host gets no more at once than it can bear; what is beyond waits in the queue, not here."""
-
-    async def main() -> None:
-        gate = asyncio.Event()
-
-        async def script(exchange: Exchange) -> None:
-            while await exchange.request() is not None:
-                await gate.wait()
-                exchange.writer.write(OK)
-
-        async with receive(script) as server, receive() as other, opened(host_cap=3) as client:
-            target = server.target()
-            answers: list[Answer] = []
-            for _ in range(client.room(target)):
-                client.post(target, b"", b"text/plain", lambda answer, _: answers.append(answer), None)
-            assert (client.room(target), client.in_flight, client.room(other.target())) == (0, 3, 3)
-            with pytest.raises(NoRoom):
-                client.post(target, b"", b"text/plain", lambda answer, _: answers.append(answer), None)
-            gate.set()
-            await until(lambda: len(answers) == 3)
-            assert (client.room(target), server.connections) == (3, 3)
-
-    run(main())
-
-
 def test_cap_of_all_is_kept(run: Run) -> None:
-    """Sockets are bounded whatever asks for them; an answer makes room."""
+    """Sockets are bounded whatever asks for them; what is beyond waits in the queue, not here, and an answer makes room."""
 
     async def main() -> None:
-        async with receive() as healthy, receive(hang) as dead, opened(total_cap=3, host_cap=2) as client:
+        async with receive() as healthy, receive(hang) as dead, opened(total_cap=3) as client:
             for _ in range(2):
                 client.post(dead.target(), b"", b"text/plain", lambda *_: None, None)
-            assert (client.room(dead.target()), client.room(healthy.target())) == (0, 1)
+            assert (client.room, client.in_flight) == (1, 2)
             for _ in range(3):
                 assert (await ask(client, healthy.target())).status == 200
-            assert (client.room(healthy.target()), client.in_flight) == (1, 2)
+            client.post(healthy.target(), b"", b"text/plain", lambda *_: None, None)
+            with pytest.raises(NoRoom):
+                client.post(healthy.target(), b"", b"text/plain", lambda *_: None, None)
+            await until(lambda: client.room == 1)
 
     run(main())
 
@@ -429,7 +406,7 @@ def test_done_may_post_the_next_at_once(run: Run) -> None:
     """The sender refills from inside the answer; the freed connection takes it."""
 
     async def main() -> None:
-        async with receive() as server, opened(host_cap=1) as client:
+        async with receive() as server, opened(total_cap=1) as client:
             target = server.target()
             ended = asyncio.Event()
 
@@ -494,7 +471,7 @@ def test_close_waits_for_what_is_under_way(run: Run) -> None:
             await until(lambda: bool(server.requests))
             await client.close(5)
             assert (await waiting).status == 200
-            assert (client.in_flight, client.connections, client.room(server.target())) == (0, 0, 0)
+            assert (client.in_flight, client.connections, client.room) == (0, 0, 0)
             with pytest.raises(NoRoom, match="closing"):
                 client.post(server.target(), b"", b"text/plain", lambda *_: None, None)
 

@@ -12,7 +12,7 @@ from tests.databases import BACKENDS
 from tests.house import NOW, House, make
 
 from heliograph.callbacks import reader
-from heliograph.callbacks.hosts import Hosts
+from heliograph.callbacks.handlers import Handlers
 from heliograph.callbacks.sender import Sender
 from heliograph.core.money import SCALE
 from heliograph.services import accounts
@@ -38,8 +38,8 @@ async def move(house: House, login: str, url: str) -> None:
     await house.snapshots.refresh()
 
 
-class Handlers:
-    """Two hosts whose answers are thrown with dice; notes what comes out of order."""
+class Customers:
+    """Two handlers whose answers are thrown with dice; notes what comes out of order."""
 
     def __init__(self, dice: random.Random) -> None:
         self.dice = dice
@@ -76,13 +76,13 @@ class Handlers:
 
 
 class Story:
-    """Two accounts with messages, a sender that is started anew now and then, and the two hosts."""
+    """Two accounts with messages, a sender that is started anew now and then, and the two handlers."""
 
     def __init__(self, house: House, dice: random.Random, ports: list[int]) -> None:
         self.house = house
         self.dice = dice
         self.urls = [f"http://127.0.0.1:{port}/told" for port in ports]
-        self.handlers = Handlers(dice)
+        self.handlers = Customers(dice)
         self.owners: dict[int, int] = {}
         self.stack = AsyncExitStack()
         self.sender: Sender
@@ -107,11 +107,11 @@ class Story:
         await self.begin()
 
     async def begin(self) -> None:
-        """A sender with little memory, which gives up soon on a host that hangs."""
+        """A sender with little memory, which gives up soon on a handler that hangs."""
         client = await self.stack.enter_async_context(opened(total_s=0.05))
-        hosts = Hosts(per_host=4, failures=3, pause_ms=1, pause_most_ms=4)
+        handlers = Handlers(per_handler=4, failures=3, pause_ms=1, pause_most_ms=4)
         self.sender = await self.stack.enter_async_context(
-            sending(self.house, client, most_held=MOST_HELD, most_stalled=MOST_STALLED, hosts=hosts)
+            sending(self.house, client, most_held=MOST_HELD, most_stalled=MOST_STALLED, handlers=handlers)
         )
 
     async def restart(self) -> None:
@@ -148,7 +148,7 @@ class Story:
             await self.restart()
 
     async def end(self) -> None:
-        """The hosts are well again: everything comes."""
+        """The handlers are well again: everything comes."""
         self.handlers.well = True
         while await self.house.callbacks.read_due(FAR, 0, 1):
             self.house.now += 60_000
@@ -160,13 +160,13 @@ class Story:
 def test_news_of_a_message_never_overtakes_whatever_happens(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Hosts that refuse, close and hang, restarts, changed addresses, little memory: per message in order, one at a time,
+    """Handlers that refuse, close and hang, restarts, changed addresses, little memory: per message in order, one at a time,
     and nothing is lost."""
     monkeypatch.setattr(reader, "PAGE", 5)
     dice = random.Random(seed)
 
     async def story() -> None:
-        handlers: list[Handlers] = []
+        handlers: list[Customers] = []
 
         async def script(exchange: Exchange) -> None:
             await handlers[0].script(exchange)

@@ -296,13 +296,13 @@ def test_callbacks_under_way_and_hosts_that_are_ill_are_counted(tmp_path: Path) 
             phones = ",".join(f"799900000{n:02}" for n in range(30))
             await get(http, f"/sys/send.php?apikey=demo-key&phones={phones}&mes=Hi&fmt=3")
             await page.until("callbacks_in_flight", "quick", is_=1)
-            assert (page("callbacks_limited_hosts"), page("callbacks_in_flight", "slow")) == (0, 0)
+            assert (page("callbacks_limited_handlers"), page("callbacks_in_flight", "slow")) == (0, 0)
             await page.until("callbacks_in_flight", "slow", is_=1)
             assert page("callbacks_in_flight", "quick") == 0
             server.close()
             gone.set()
-            await page.until("callbacks_limited_hosts", is_=1)
-            await page.until("callbacks_behind_hosts", is_=1)
+            await page.until("callbacks_limited_handlers", is_=1)
+            await page.until("callbacks_behind_handlers", is_=1)
             assert (await page.read())("callbacks_told_total") == 0
 
     asyncio.run(body())

@@ -112,7 +112,7 @@ class _Connection(asyncio.Protocol):
 class Client:
     """Posts to many hosts at once. Make it and use it inside one running loop.
 
-    host_cap, total_cap  requests under way to one origin, and to all
+    total_cap       requests under way, and connections
     allow                networks that may be called although they are private or reserved
     tls                  context for https; the default verifies against the system's authorities
     connect_s            for finding the name, connecting and the TLS handshake together
@@ -124,7 +124,6 @@ class Client:
     def __init__(
         self,
         *,
-        host_cap: int = 32,
         total_cap: int = 512,
         allow: Iterable[Network] = (),
         tls: ssl.SSLContext | None = None,
@@ -135,7 +134,6 @@ class Client:
         resolver: Resolver | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._host_cap = host_cap
         self._total_cap = total_cap
         self._dialer = Dialer(resolver or Resolver(), allow, tls or ssl.create_default_context(), connect_s)
         self._total_s = total_s
@@ -166,15 +164,10 @@ class Client:
         """The loop's time in seconds."""
         return self._loop.time()
 
-    def room(self, target: Target) -> int:
-        """How many more requests to this target's origin may be posted now. Whose turn it is, `Hosts` says."""
-        return self._room(self._pools.get(target.origin))
-
-    def _room(self, pool: _Pool | None) -> int:
-        if self._closing:
-            return 0
-        free = self._total_cap - self._in_flight
-        return min(free, self._host_cap if pool is None else self._host_cap - pool.in_flight)
+    @property
+    def room(self) -> int:
+        """How many more requests may be posted now. Whose turn it is, `Handlers` says."""
+        return 0 if self._closing else self._total_cap - self._in_flight
 
     def post(
         self,
@@ -193,8 +186,8 @@ class Client:
         `headers` are further (name, value) pairs. Raises NoRoom, and ValueError for a line break in a header.
         """
         pool = self._pools.get(target.origin)
-        if self._room(pool) <= 0:
-            raise NoRoom("the client is closing" if self._closing else "no room for another request to this host")
+        if self.room <= 0:
+            raise NoRoom("the client is closing" if self._closing else "no room for another request")
         more = _lines(headers) if headers else b""
         payload = b"%b%b\r\nContent-Length: %d\r\n%b\r\n%b" % (target.prefix, content_type, len(body), more, body)
         request = _Request(target, payload, done, context, self._loop.time(), self._total_s)

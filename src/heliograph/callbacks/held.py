@@ -1,33 +1,33 @@
-"""News in memory, by host: bounded, so that the backlog of one host takes no room of the others' (design section 6 D)."""
+"""News in memory, by handler: bounded, so that the backlog of one handler takes no room of the others' (design section 6 D)."""
 
 from collections import deque
 from typing import Any
 
-from heliograph.callbacks.hosts import Hosts
+from heliograph.callbacks.handlers import Handlers
 from heliograph.callbacks.plans import Plan
-from heliograph.callbacks.targets import Origin
+from heliograph.callbacks.targets import Address
 from heliograph.services.callbacks import Callback
 
 MOST = 20_000  # rows in memory; the rest waits in the table
-MOST_PER_HOST = 2_000
-# A host that is ill or not known yet holds rows for some turns only, and all of those together a quarter of memory.
+MOST_PER_HANDLER = 2_000
+# A handler that is ill or not known yet holds rows for some turns only, and all of those together a quarter of memory.
 TURNS = 4
 TURNS_SLOW = 16  # of one that answers, but slowly: it may have 16 turns a second, and is read for once
 ILL_PART = 4
-# A new host may take an eighth of what is left of that quarter: 625 rows for the first, 547 for the second and so on.
+# A new handler may take an eighth of what is left of that quarter: 625 rows for the first, 547 for the second and so on.
 NEW_PART = 8
 
 
 class Held:
-    """Rows that wait for their host's turn, or are under way until what became of them is on disk."""
+    """Rows that wait for their handler's turn, or are under way until what became of them is on disk."""
 
-    def __init__(self, hosts: Hosts, most: int = MOST) -> None:
-        self._hosts = hosts
+    def __init__(self, handlers: Handlers, most: int = MOST) -> None:
+        self._handlers = handlers
         self._most = most
         self._ids: set[int] = set()
-        self._unproven: set[int] = set()  # those of them that were taken for a host that is ill or new
+        self._unproven: set[int] = set()  # those of them that were taken for a handler that is ill or new
         self._waiting: dict[Any, deque[tuple[Callback, Plan]]] = {}
-        self._firsts: dict[Any, int] = {}  # how many at the head of a host's queue go before all that is new
+        self._firsts: dict[Any, int] = {}  # how many at the head of a handler's queue go before all that is new
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -40,65 +40,65 @@ class Held:
         """Whether reading more can wait."""
         return len(self._ids) >= self._most // 2
 
-    def count(self, origin: Origin) -> int:
-        """How many rows wait for a host's turn."""
-        queue = self._waiting.get(origin)
+    def count(self, address: Address) -> int:
+        """How many rows wait for a handler's turn."""
+        queue = self._waiting.get(address)
         return 0 if queue is None else len(queue)
 
-    def has_room(self, origin: Origin) -> bool:
-        """Whether one more row of this host may be held."""
-        most = MOST_PER_HOST if self._hosts.is_proven(origin) else self._most_unproven(origin)
-        return len(self._ids) < self._most and self.count(origin) < most
+    def has_room(self, address: Address) -> bool:
+        """Whether one more row of this handler may be held."""
+        most = MOST_PER_HANDLER if self._handlers.is_proven(address) else self._most_unproven(address)
+        return len(self._ids) < self._most and self.count(address) < most
 
-    def _most_unproven(self, origin: Origin) -> int:
+    def _most_unproven(self, address: Address) -> int:
         left = max(0, self._most // ILL_PART - len(self._unproven))
-        few = min(left, self._most_ill(origin))
-        return few if self._hosts.is_ill(origin) else max(few, left // NEW_PART)
+        few = min(left, self._most_ill(address))
+        return few if self._handlers.is_ill(address) else max(few, left // NEW_PART)
 
-    def _most_ill(self, origin: Origin) -> int:
+    def _most_ill(self, address: Address) -> int:
         """Some turns of what it may have under way; of one that is only probed, the next and the one after it."""
-        if self._hosts.is_limited(origin):
+        if self._handlers.is_limited(address):
             return 2
-        return (TURNS if self._hosts.is_failing(origin) else TURNS_SLOW) * self._hosts.earned(origin)
+        return (TURNS if self._handlers.is_failing(address) else TURNS_SLOW) * self._handlers.earned(address)
 
     def add(self, callback: Callback, plan: Plan, now_ms: int) -> None:
         """Hold a row; one that is told again goes before newer news of its message, which may wait here already."""
-        origin = plan.target.origin
+        address = plan.target.address
         self._ids.add(callback.id)
-        if not self._hosts.is_proven(origin):
+        if not self._handlers.is_proven(address):
             self._unproven.add(callback.id)
-        queue = self._waiting.get(origin)
+        queue = self._waiting.get(address)
         if queue is None:
-            queue = self._waiting[origin] = deque()
+            queue = self._waiting[address] = deque()
         if callback.tries:
-            first = self._firsts.get(origin, 0)
+            first = self._firsts.get(address, 0)
             queue.insert(first, (callback, plan))
-            self._firsts[origin] = first + 1
+            self._firsts[address] = first + 1
         else:
             queue.append((callback, plan))
-        self._hosts.wait(origin, now_ms)
+        self._handlers.wait(address, now_ms)
 
-    def put_first(self, origin: Origin, rows: deque[tuple[Callback, Plan]], now_ms: int) -> None:
-        """Rows that are held wait for their host's turn again, before all others."""
-        self._waiting.setdefault(origin, deque()).extendleft(reversed(rows))
-        self._firsts[origin] = self._firsts.get(origin, 0) + len(rows)
-        self._hosts.wait(origin, now_ms)
+    def put_first(self, address: Address, rows: deque[tuple[Callback, Plan]], now_ms: int) -> None:
+        """Rows that are held wait for their handler's turn again, before all others."""
+        self._waiting.setdefault(address, deque()).extendleft(reversed(rows))
+        self._firsts[address] = self._firsts.get(address, 0) + len(rows)
+        self._handlers.wait(address, now_ms)
 
-    def pop(self, origin: Origin, now_ms: int) -> tuple[Callback, Plan] | None:
-        """The row whose turn it is; the host waits for its next turn when it has more."""
-        queue = self._waiting.get(origin)
+    def pop(self, address: Address, now_ms: int) -> tuple[Callback, Plan] | None:
+        """The row whose turn it is; the handler waits for its next turn when it has more."""
+        queue = self._waiting.get(address)
         if not queue:
             return None
         row = queue.popleft()
-        first = self._firsts.get(origin, 0)
+        first = self._firsts.get(address, 0)
         if first > 1:
-            self._firsts[origin] = first - 1
+            self._firsts[address] = first - 1
         elif first:
-            del self._firsts[origin]
+            del self._firsts[address]
         if queue:
-            self._hosts.wait(origin, now_ms)
+            self._handlers.wait(address, now_ms)
         else:
-            del self._waiting[origin]
+            del self._waiting[address]
         return row
 
     def forget(self, id_: int) -> None:
@@ -106,13 +106,13 @@ class Held:
         self._ids.discard(id_)
         self._unproven.discard(id_)
 
-    def trim(self, origin: Origin) -> list[int]:
-        """An ill host gives its room to others; returns the rows that were let go of, the newest."""
-        queue = self._waiting.get(origin)
-        if queue is None or not self._hosts.is_ill(origin):
+    def trim(self, address: Address) -> list[int]:
+        """An ill handler gives its room to others; returns the rows that were let go of, the newest."""
+        queue = self._waiting.get(address)
+        if queue is None or not self._handlers.is_ill(address):
             return []
-        most, ids = self._most_ill(origin), []
-        most = max(most, self._firsts.get(origin, 0))
+        most, ids = self._most_ill(address), []
+        most = max(most, self._firsts.get(address, 0))
         while len(queue) > most:
             ids.append(queue.pop()[0].id)
             self.forget(ids[-1])

@@ -1,14 +1,14 @@
-"""Reads due news from the table into memory, page by page; for hosts that answer at once (design section 6 D)."""
+"""Reads due news from the table into memory, page by page; for handlers that answer at once (design section 6 D)."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 from heliograph.callbacks.backlog import FAR_ID, Backlog
-from heliograph.callbacks.held import MOST_PER_HOST, Held
-from heliograph.callbacks.hosts import Hosts
+from heliograph.callbacks.handlers import Handlers
+from heliograph.callbacks.held import MOST_PER_HANDLER, Held
 from heliograph.callbacks.stalled import Stalled
-from heliograph.callbacks.targets import Origin
+from heliograph.callbacks.targets import Address
 from heliograph.services.callbacks import Callback, Callbacks
 
 log = logging.getLogger(__name__)
@@ -17,7 +17,7 @@ PAGE = 1_000
 WALK_S = 1.0  # from the end of a walk that has passed over rows to the next
 # After a page of which memory could take nothing: walking over a large backlog must not fill a processor.
 IDLE_PAGE_S = 0.02
-# Pages read at once for one host, and hosts that answer slowly which are read for in one second: 20 and 32 pages are some
+# Pages read at once for one handler, and handlers that answer slowly which are read for in one second: 20 and 32 pages are some
 # 60 and 100 ms of a processor.
 PAGES_FETCHED = 20
 SLOW_FETCHED = 32
@@ -29,7 +29,7 @@ class _Restarted(Exception):  # noqa: N818 (a condition, not a failure)
 
 
 class Reader:
-    """Walks over the table while there is room, and reads for hosts that run out of rows.
+    """Walks over the table while there is room, and reads for handlers that run out of rows.
 
     ``take(callback)`` holds a row or leaves it to the table; ``moved()`` is called when rows may have been taken.
     """
@@ -39,7 +39,7 @@ class Reader:
         callbacks: Callbacks,
         held: Held,
         stalled: Stalled,
-        hosts: Hosts,
+        handlers: Handlers,
         take: Callable[[Callback], None],
         moved: Callable[[], None],
         clock_ms: Callable[[], int],
@@ -47,14 +47,14 @@ class Reader:
         self._callbacks = callbacks
         self._held = held
         self._stalled = stalled
-        self._hosts = hosts
+        self._handlers = handlers
         self._take = take
         self._moved = moved
         self._clock_ms = clock_ms
         self.backlog = Backlog()
         # Rows that left memory while a page was being read: the page may show them as they were.
         self._settled: set[int] = set()
-        self._thirsty: dict[Origin, None] = {}  # hosts that answer slowly and have run out of rows
+        self._thirsty: dict[Address, None] = {}  # handlers that answer slowly and have run out of rows
         self.wake_ms = FAR_MS
         self._more = True
         self._walk_s = 0.0  # when the walk goes on, in the loop's time
@@ -79,12 +79,12 @@ class Reader:
         return self._task is not None
 
     # -- when to read ----------------------------------------------------------------
-    def leave(self, origin: Origin, id_: int) -> None:
-        """A row of this host is left to the table."""
-        if id_ > self._reached and not self.backlog.is_fetching(origin):
+    def leave(self, address: Address, id_: int) -> None:
+        """A row of this handler is left to the table."""
+        if id_ > self._reached and not self.backlog.is_fetching(address):
             self.pass_over()
             return
-        self.backlog.leave(origin, id_)
+        self.backlog.leave(address, id_)
         self._more = True
 
     def pass_over(self) -> None:
@@ -97,22 +97,22 @@ class Reader:
             self._settled.add(id_)
         self._has_failed = self._has_failed or is_open
 
-    def refill(self, origin: Origin) -> None:
-        """Read for a host that answers before memory has no more rows of it; for a slow one in the next second."""
-        if not self.backlog.holds(origin) or self._stalled.has_forgotten(origin):
+    def refill(self, address: Address) -> None:
+        """Read for a handler that answers before memory has no more rows of it; for a slow one in the next second."""
+        if not self.backlog.holds(address) or self._stalled.has_forgotten(address):
             return  # of the latter, most of what is left waits for older news: the walk passes by often enough
-        count = self._held.count(origin)
-        if not self._hosts.is_ill(origin):
-            if count <= MOST_PER_HOST // 4:
-                self.backlog.want(origin)
-        elif count <= self._hosts.earned(origin) and not self._hosts.is_failing(origin):
-            self._thirsty[origin] = None
+        count = self._held.count(address)
+        if not self._handlers.is_ill(address):
+            if count <= MOST_PER_HANDLER // 4:
+                self.backlog.want(address)
+        elif count <= self._handlers.earned(address) and not self._handlers.is_failing(address):
+            self._thirsty[address] = None
 
     def refill_slow(self) -> None:
-        """Once a second: hosts that answer slowly are read for."""
-        for origin in list(self._thirsty)[:SLOW_FETCHED]:
-            del self._thirsty[origin]
-            self.backlog.want(origin)
+        """Once a second: handlers that answer slowly are read for."""
+        for address in list(self._thirsty)[:SLOW_FETCHED]:
+            del self._thirsty[address]
+            self.backlog.want(address)
 
     def wake_at(self, due_ms: int) -> None:
         """A row has a later time: look at the table then."""
@@ -141,7 +141,7 @@ class Reader:
         self.look()
 
     def read_on(self) -> None:
-        """Read when there is room: for hosts that wait for their rows, or the next page of the walk."""
+        """Read when there is room: for handlers that wait for their rows, or the next page of the walk."""
         if self._task is not None or self._held.is_half_full:
             return
         loop = asyncio.get_running_loop()
@@ -199,7 +199,7 @@ class Reader:
         return rows, bool(taken)
 
     async def _fetch(self) -> None:
-        """Rows of one host, from the first that was left, until there is no more room for them."""
+        """Rows of one handler, from the first that was left, until there is no more room for them."""
         now_ms, backlog = self._clock_ms(), self.backlog
         if not backlog.is_wanted:
             return  # begun anew since
@@ -217,7 +217,7 @@ class Reader:
             backlog.end_fetch(seen)
 
     async def _walk(self) -> None:
-        """The next page of the due rows that memory does not hold; a host that is full is passed over."""
+        """The next page of the due rows that memory does not hold; a handler that is full is passed over."""
         self._more = False
         now_ms, backlog = self._clock_ms(), self.backlog
         if not backlog.after:

@@ -1,4 +1,4 @@
-"""The loop that tells customers: due rows to their hosts, one in flight per message, slow hosts in nobody's way (design section 6D)."""
+"""The loop that tells customers: due rows to their handlers, one in flight per message, slow handlers in nobody's way (design section 6D)."""
 
 import asyncio
 import logging
@@ -8,13 +8,13 @@ from typing import Any
 
 from heliograph.callbacks import held, stalled
 from heliograph.callbacks.client import Answer, Client
+from heliograph.callbacks.handlers import Call, Handlers
 from heliograph.callbacks.held import Held
-from heliograph.callbacks.hosts import Call, Hosts
 from heliograph.callbacks.payloads import render, render_incoming, sign
 from heliograph.callbacks.plans import Plan, parse_plan
 from heliograph.callbacks.reader import Reader
 from heliograph.callbacks.stalled import Stalled
-from heliograph.callbacks.targets import BadTarget, Origin
+from heliograph.callbacks.targets import Address, BadTarget
 from heliograph.core.accounts import Account
 from heliograph.services.callbacks import Callback, Callbacks, callback_of
 from heliograph.store.database import StoreError
@@ -32,22 +32,22 @@ class Sender:
         self,
         callbacks: Callbacks,
         client: Client,
-        hosts: Hosts,
+        handlers: Handlers,
         clock_ms: Callable[[], int],
         most_held: int = held.MOST,
         most_stalled: int = stalled.MOST,
     ) -> None:
         self._callbacks = callbacks
         self._client = client
-        self._hosts = hosts
+        self._handlers = handlers
         self._clock_ms = clock_ms
-        self._held = Held(hosts, most_held)
+        self._held = Held(handlers, most_held)
         self.stalled = Stalled(most_stalled)
-        self.reader = Reader(callbacks, self._held, self.stalled, hosts, self._take, self._pump_soon, clock_ms)
+        self.reader = Reader(callbacks, self._held, self.stalled, handlers, self._take, self._pump_soon, clock_ms)
         # News that waits for older news of the same message that is under way, by message.
         self._busy: dict[int, deque[Callback]] = {}
         self._unnoted: set[int] = set()  # told or failed, and the table does not show it yet
-        self._origins: dict[int, Origin] = {}  # where each account was last told: a new address moves what waits
+        self._addresses: dict[int, Address] = {}  # where each account was last told: a new address moves what waits
         self._mark = ""
         self._pumping = False
         self._waking = False
@@ -77,14 +77,14 @@ class Sender:
         plan = self._plan(callback)
         if plan is None or (self._has_moved(callback, plan) and not live):
             return
-        origin, backlog = plan.target.origin, self.reader.backlog
-        if not live and not backlog.concerns(origin):
+        address, backlog = plan.target.address, self.reader.backlog
+        if not live and not backlog.concerns(address):
             return
         if live and self._may_be_second(callback):
             self.reader.pass_over()
             return
-        if not self._held.has_room(origin) or not backlog.may_take(origin, callback.id, live):
-            self.reader.leave(origin, callback.id)
+        if not self._held.has_room(address) or not backlog.may_take(address, callback.id, live):
+            self.reader.leave(address, callback.id)
             return
         self.stalled.end(callback.int_id, callback.id)  # not before there was room: it must not be overtaken
         self.stalled.take(callback.int_id, callback.id)
@@ -110,10 +110,10 @@ class Sender:
     def _has_moved(self, callback: Callback, plan: Plan) -> bool:
         """Whether its account has a handler elsewhere now. What waits for the old one would be overtaken by what comes for
         the new one, so all of it is read anew."""
-        origin = plan.target.origin
-        if self._origins.setdefault(callback.account_id, origin) == origin:
+        address = plan.target.address
+        if self._addresses.setdefault(callback.account_id, address) == address:
             return False
-        self._origins[callback.account_id] = origin
+        self._addresses[callback.account_id] = address
         self.reconsider()
         return True
 
@@ -131,18 +131,18 @@ class Sender:
             asyncio.get_running_loop().call_soon(self._pump)
 
     def _pump(self) -> None:
-        """Hand over what the hosts have room for, host by host in turn."""
+        """Hand over what the handlers have room for, handler by handler in turn."""
         self._pumping = False
         if self._stopping:
             return
         now_ms = self._clock_ms()
-        self._hosts.resume(now_ms)
-        while (origin := self._hosts.next_turn(now_ms)) is not None:
-            row = self._held.pop(origin, now_ms)
+        self._handlers.resume(now_ms)
+        while (address := self._handlers.next_turn(now_ms)) is not None:
+            row = self._held.pop(address, now_ms)
             if row is not None:
-                self._begin(row[0], origin, now_ms)
-                self.reader.refill(origin)
-        if (wait_ms := self._hosts.wait_ms(now_ms)) is not None and not self._waking:
+                self._begin(row[0], address, now_ms)
+                self.reader.refill(address)
+        if (wait_ms := self._handlers.wait_ms(now_ms)) is not None and not self._waking:
             self._waking = True
             asyncio.get_running_loop().call_later((wait_ms + 1) / 1000, self._wake)
         self.reader.read_on()
@@ -152,7 +152,7 @@ class Sender:
         self._waking = False
         self._pump_soon()
 
-    def _begin(self, callback: Callback, origin: Origin, now_ms: int) -> None:
+    def _begin(self, callback: Callback, address: Address, now_ms: int) -> None:
         """Send one row, unless another of the same message is under way, or older news of it has failed meanwhile."""
         if self.stalled.is_behind(callback.int_id, callback.id):
             self._left_behind(callback)
@@ -165,9 +165,9 @@ class Sender:
             self._held.forget(callback.id)
             return
         self._busy[callback.int_id] = deque()
-        call = self._hosts.begin(origin, now_ms)
+        call = self._handlers.begin(address, now_ms)
         message = self._callbacks.find(callback)
-        if message is not None and not self.stalled.is_unsure(origin):
+        if message is not None and not self.stalled.is_unsure(address):
             self._post(callback, plan, call, render(plan, callback, message, account), account)
         else:
             self._spawn(self._fetch(callback, plan, call, account))
@@ -175,22 +175,22 @@ class Sender:
     async def _fetch(self, callback: Callback, plan: Plan, call: Call, account: Account) -> None:
         """Send one row of which something must be asked from the store."""
         try:
-            older_id = await self._find_older(callback) if self.stalled.is_unsure(plan.target.origin) else None
+            older_id = await self._find_older(callback) if self.stalled.is_unsure(plan.target.address) else None
             body = await self._write(callback, plan, account) if older_id is None else b""
         except Exception:
             log.exception("callback_fetch_failed")
             self._put_back(callback, plan, call)
             return
         if older_id is not None:
-            if older_id in self._held or self.stalled.found(callback.int_id, older_id, plan.target.origin):
+            if older_id in self._held or self.stalled.found(callback.int_id, older_id, plan.target.address):
                 self.stalled.leave(callback.int_id, callback.id)
             else:
-                self.reader.leave(plan.target.origin, callback.id)
+                self.reader.leave(plan.target.address, callback.id)
             self._put_back(callback, plan, call, more=False)
         elif not body:
             self._drop(callback, "its message is gone")
             self._put_back(callback, plan, call, more=False)
-        elif self._client.room(plan.target) > 0:
+        elif self._client.room > 0:
             self._post(callback, plan, call, body, account)
         else:
             self._put_back(callback, plan, call)
@@ -216,7 +216,7 @@ class Sender:
         self._held.forget(callback.id)
         if more:
             self.reader.read_again()
-        self._hosts.withdraw(call, self._clock_ms())
+        self._handlers.withdraw(call, self._clock_ms())
         self._free(callback)
 
     def _post(self, callback: Callback, plan: Plan, call: Call, body: bytes, account: Account) -> None:
@@ -239,9 +239,9 @@ class Sender:
             self.reader.wake_at(still_open.due_ms)
         else:
             self._over(callback)
-        self._hosts.end(call, answer.status != 0, now_ms)
-        for id_ in self._held.trim(plan.target.origin):
-            self.reader.leave(plan.target.origin, id_)
+        self._handlers.end(call, answer.status != 0, now_ms)
+        for id_ in self._held.trim(plan.target.address):
+            self.reader.leave(plan.target.address, id_)
         self._free(callback)
 
     def _over(self, callback: Callback) -> None:
@@ -253,8 +253,8 @@ class Sender:
         """What became of it is on disk."""
         self._unnoted.discard(callback.id)
         self._held.forget(callback.id)
-        if not self.stalled.keep(callback.int_id, callback.id, plan.target.origin):
-            self.reader.leave(plan.target.origin, callback.id)
+        if not self.stalled.keep(callback.int_id, callback.id, plan.target.address):
+            self.reader.leave(plan.target.address, callback.id)
         self.reader.settle(callback.id, is_open)
 
     def _free(self, callback: Callback) -> None:
@@ -262,7 +262,7 @@ class Sender:
         behind = self._busy.pop(callback.int_id)
         plan = self._plan(behind[0]) if behind and callback.int_id not in self.stalled else None
         if plan is not None:  # to where its account is told now
-            self._held.put_first(plan.target.origin, deque([(newer, plan) for newer in behind]), self._clock_ms())
+            self._held.put_first(plan.target.address, deque([(newer, plan) for newer in behind]), self._clock_ms())
         else:
             for newer in behind:
                 self._left_behind(newer)
@@ -279,10 +279,10 @@ class Sender:
         self.reader.look()
 
     async def run(self) -> None:
-        """The clock of the loop: paused hosts are probed again, and changes of the command line are seen."""
+        """The clock of the loop: paused handlers are probed again, and changes of the command line are seen."""
         while not self._stopping:
             await asyncio.sleep(TICK_S)
-            self._hosts.expire(self._clock_ms())
+            self._handlers.expire(self._clock_ms())
             self.reader.refill_slow()
             await self._see_mark()
             self._pump_soon()

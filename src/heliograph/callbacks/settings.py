@@ -3,19 +3,18 @@
 import ipaddress
 
 from heliograph.callbacks.client import Client
-from heliograph.callbacks.hosts import Hosts
+from heliograph.callbacks.handlers import Handlers
 from heliograph.sections import Callbacks
 
 
-def make_hosts(said: Callbacks) -> Hosts:
+def make_handlers(said: Callbacks) -> Handlers:
     """Turns within the numbers of calls that are configured."""
-    return Hosts(said.per_host, said.total, said.slow)
+    return Handlers(said.per_handler, said.total, said.slow)
 
 
 def make_client(said: Callbacks) -> Client:
     """A client for as many calls, with the configured times; made inside the running loop."""
     return Client(
-        host_cap=said.per_host,
         total_cap=said.total + said.slow,
         allow=[ipaddress.ip_network(text, strict=False) for text in said.allow_private],
         connect_s=said.connect_s,

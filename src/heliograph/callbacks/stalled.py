@@ -2,9 +2,9 @@
 
 from collections.abc import Container, Iterable
 
-from heliograph.callbacks.targets import Origin
+from heliograph.callbacks.targets import Address
 
-MOST = 20_000  # messages in memory; beyond that the table is asked about each message of the host
+MOST = 20_000  # messages in memory; beyond that the table is asked about each message of the handler
 FAR = 2**62
 
 
@@ -20,7 +20,7 @@ class Stalled:
         self._ids: dict[int, int] = {}
         self._behind: dict[int, set[int]] = {}  # by message, its news that the table alone holds
         self._unsure = True
-        self._unsure_of: set[Origin] = set()  # the hosts of which it was more than memory remembers
+        self._unsure_of: set[Address] = set()  # the handlers of which it was more than memory remembers
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -37,31 +37,31 @@ class Stalled:
         """Whether memory knows nothing yet."""
         return self._unsure
 
-    def is_unsure(self, origin: Origin) -> bool:
-        """Whether the table may hold older news of this host of which memory knows nothing."""
-        return self._unsure or origin in self._unsure_of
+    def is_unsure(self, address: Address) -> bool:
+        """Whether the table may hold older news of this handler of which memory knows nothing."""
+        return self._unsure or address in self._unsure_of
 
     def add(self, int_id: int, id_: int) -> None:
         """It has just failed; `keep` follows when that is on disk."""
         self._ids[int_id] = id_
 
-    def keep(self, int_id: int, id_: int, origin: Origin) -> bool:
+    def keep(self, int_id: int, id_: int, address: Address) -> bool:
         """What became of it is on disk: when memory is full, the table alone remembers it. Returns False when nobody knows
         any more that newer news waits behind it."""
         if len(self._ids) <= self.most or self._ids.get(int_id) != id_:
             return True
         del self._ids[int_id]
-        self._unsure_of.add(origin)
+        self._unsure_of.add(address)
         return self._behind.pop(int_id, None) is None
 
-    def has_forgotten(self, origin: Origin) -> bool:
-        """Whether there was more of this host than memory remembers."""
-        return origin in self._unsure_of
+    def has_forgotten(self, address: Address) -> bool:
+        """Whether there was more of this handler than memory remembers."""
+        return address in self._unsure_of
 
-    def found(self, int_id: int, id_: int, origin: Origin) -> bool:
+    def found(self, int_id: int, id_: int, address: Address) -> bool:
         """The table knew of it; whether memory has room to remember it."""
         if len(self._ids) >= self.most:
-            self._unsure_of.add(origin)
+            self._unsure_of.add(address)
             return False
         self._ids[int_id] = id_
         return True

@@ -9,6 +9,8 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 Origin = tuple[str, str, int]
 """Scheme, host and port: what shares connections."""
+Address = tuple[str, str, int, bytes]
+"""An origin and a path: one handler, well or ill by itself; many customers' handlers may live on one host."""
 
 _PORTS = {"http": 80, "https": 443}
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
@@ -32,6 +34,7 @@ class Target:
     path: bytes = field(repr=False)
     host_header: bytes
     origin: Origin = field(repr=False)
+    address: Address = field(repr=False)
     prefix: bytes = field(repr=False)
     """The request's head up to and including `Content-Type: `; a name and password of the address are in it."""
 
@@ -67,7 +70,7 @@ def parse_target(url: str) -> Target:
     signed_in = b"Authorization: Basic %b\r\n" % _credentials(user) if at else b""
     prefix = b"POST %b HTTP/1.1\r\nHost: %b\r\nUser-Agent: Heliograph\r\nAccept: */*\r\n%bContent-Type: "
     origin = (parts.scheme, host, port)
-    return Target(parts.scheme, host, port, path, header, origin, prefix % (path, header, signed_in))
+    return Target(parts.scheme, host, port, path, header, origin, (*origin, path), prefix % (path, header, signed_in))
 
 
 def _credentials(user: str) -> bytes:

@@ -196,17 +196,17 @@ GROUPS: dict[str, tuple[Family, ...]] = {
         _gauge("callbacks_held", "Callbacks in memory, waiting or under way."),
         _gauge(
             "callbacks_in_flight",
-            "Calls under way by speed: quick (hosts that answer at once, and new ones; at most callbacks.total) and slow (those "
-            "that take longer, or failed lately; at most callbacks.slow). slow at its limit: many hosts are ill.",
+            "Calls under way by speed: quick (handlers that answer at once, and new ones; at most callbacks.total) and slow (those "
+            "that take longer, or failed lately; at most callbacks.slow). slow at its limit: many handlers are ill.",
             "speed",
         ),
         _gauge(
-            "callbacks_limited_hosts",
-            "Hosts that answered nothing five times in a row: one call at a time probes each. Tell those customers.",
+            "callbacks_limited_handlers",
+            "Handlers that answered nothing five times in a row: one call at a time probes each. Tell those customers.",
         ),
         _gauge(
-            "callbacks_behind_hosts",
-            "Hosts of which only the table holds some due callbacks. For long: they answer slower than news comes.",
+            "callbacks_behind_handlers",
+            "Handlers of which only the table holds some due callbacks. For long: they answer slower than news comes.",
         ),
         _gauge("callbacks_waiting", "Callbacks in the table, those for later included."),
         _gauge(

@@ -64,10 +64,10 @@ def _of_callbacks(of: Sources) -> Readings:
     yield "callbacks_failed", (), of.callbacks.failed
     yield "callbacks_given_up", (), of.callbacks.given_up
     yield "callbacks_held", (), of.sender.held
-    yield "callbacks_in_flight", ("quick",), of.hosts.quick
-    yield "callbacks_in_flight", ("slow",), of.hosts.slow
-    yield "callbacks_limited_hosts", (), of.hosts.count_limited()
-    yield "callbacks_behind_hosts", (), len(of.sender.reader.backlog)
+    yield "callbacks_in_flight", ("quick",), of.handlers.quick
+    yield "callbacks_in_flight", ("slow",), of.handlers.slow
+    yield "callbacks_limited_handlers", (), of.handlers.count_limited()
+    yield "callbacks_behind_handlers", (), len(of.sender.reader.backlog)
 
 
 def _of_carriers(of: Sources, now_ms: int) -> Readings:

@@ -52,7 +52,7 @@ class Loop(Protocol):
 
 
 class Reading(Protocol):
-    """The reader of callbacks; the hosts of which rows are left to the table."""
+    """The reader of callbacks; the handlers of which rows are left to the table."""
 
     @property
     def backlog(self) -> Sized: ...
@@ -68,7 +68,7 @@ class Holding(Protocol):
 
 
 class Turns(Protocol):
-    """The hosts of callbacks: calls under way, and how many hosts are only probed."""
+    """The handlers of customers: calls under way, and how many handlers are only probed."""
 
     @property
     def quick(self) -> int: ...
@@ -143,7 +143,7 @@ class Sources(Protocol):
     @property
     def sender(self) -> Holding: ...
     @property
-    def hosts(self) -> Turns: ...
+    def handlers(self) -> Turns: ...
     @property
     def door(self) -> Door: ...
     @property
