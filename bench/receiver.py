@@ -2,7 +2,7 @@
 
 ``--hosts 127.0.1.1 127.0.1.2 …`` listens on several addresses and one port, as if each were a customer's machine;
 ``--answer-s S`` lets every answer take that long; ``--dead`` listens and never takes a connection. A request to ``/never/…``
-is never answered, one to ``/break/…`` ends its connection.
+is never answered, one to ``/break/…`` ends its connection; neither is counted.
 Orders: ``{"tag": T}`` tells what came under a tag, ``{"tag": T, "brief": true}`` only how many.
 """
 
@@ -36,7 +36,7 @@ class Caller(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by inheritance
 
     def data_received(self, data: bytes) -> None:
-        """Count every whole request and answer it."""
+        """Take every whole request."""
         assert self.transport is not None
         buffer = self.buffer + data
         while (head := buffer.find(b"\r\n\r\n")) >= 0:
@@ -44,19 +44,23 @@ class Caller(asyncio.Protocol):
             end = head + 4 + (int(length[1]) if length else 0)
             if len(buffer) < end:
                 break
-            mark = MARK.search(buffer, head, end)
-            if mark:
-                tallies[mark[2].decode()].add(int(mark[1]), int(mark[3]), marks.now_ns())
             if buffer.startswith(b"POST /break/"):
                 self.transport.abort()
-            elif buffer.startswith(b"POST /never/"):
-                pass
-            elif self.answer_s:
-                asyncio.get_running_loop().call_later(self.answer_s, self.transport.write, ANSWER)
-            else:
-                self.transport.write(ANSWER)
+            elif not buffer.startswith(b"POST /never/"):
+                self.answer(buffer, head, end)
             buffer = buffer[end:]
         self.buffer = buffer
+
+    def answer(self, buffer: bytes, head: int, end: int) -> None:
+        """Count one request and answer it."""
+        assert self.transport is not None
+        mark = MARK.search(buffer, head, end)
+        if mark:
+            tallies[mark[2].decode()].add(int(mark[1]), int(mark[3]), marks.now_ns())
+        if self.answer_s:
+            asyncio.get_running_loop().call_later(self.answer_s, self.transport.write, ANSWER)
+        else:
+            self.transport.write(ANSWER)
 
 
 def answer(order: dict[str, Any]) -> dict[str, Any]:
