@@ -8,8 +8,8 @@ import pytest
 from heliograph.callbacks.backlog import FAR_ID, Backlog
 from heliograph.callbacks.targets import Address
 
-A: Address = ("http", "a.example", 80)
-B: Address = ("http", "b.example", 80)
+A: Address = ("http", "a.example", 80, b"/")
+B: Address = ("http", "b.example", 80, b"/")
 ROOM = 5
 PAGE = 7
 
