@@ -81,7 +81,10 @@ class Reader:
     # -- when to read ----------------------------------------------------------------
     def leave(self, address: Address, id_: int) -> None:
         """A row of this handler is left to the table."""
-        if id_ > self._reached and not self.backlog.is_fetching(address):
+        known = self.backlog.holds(address) or self.backlog.is_fetching(
+            address
+        )  # its rows may be read before the walk comes
+        if id_ > self._reached and not known:
             self.pass_over()
             return
         self.backlog.leave(address, id_)

@@ -167,7 +167,7 @@ class Sender:
         self._busy[callback.int_id] = deque()
         call = self._handlers.begin(address, now_ms)
         message = self._callbacks.find(callback)
-        if message is not None and not self.stalled.is_unsure(address):
+        if message is not None and not self.stalled.is_unsure(callback.account_id):
             self._post(callback, plan, call, render(plan, callback, message, account), account)
         else:
             self._spawn(self._fetch(callback, plan, call, account))
@@ -175,21 +175,21 @@ class Sender:
     async def _fetch(self, callback: Callback, plan: Plan, call: Call, account: Account) -> None:
         """Send one row of which something must be asked from the store."""
         try:
-            older_id = await self._find_older(callback) if self.stalled.is_unsure(plan.target.address) else None
+            older_id = await self._find_older(callback) if self.stalled.is_unsure(callback.account_id) else None
             body = await self._write(callback, plan, account) if older_id is None else b""
         except Exception:
             log.exception("callback_fetch_failed")
             self._put_back(callback, plan, call)
             return
         if older_id is not None:
-            if older_id in self._held or self.stalled.found(callback.int_id, older_id, plan.target.address):
-                self.stalled.leave(callback.int_id, callback.id)
-            else:
-                self.reader.leave(plan.target.address, callback.id)
+            if older_id not in self._held:
+                self.stalled.found(callback.int_id, older_id)
             self._put_back(callback, plan, call, more=False)
         elif not body:
+            self._held.forget(callback.id)
             self._drop(callback, "its message is gone")
-            self._put_back(callback, plan, call, more=False)
+            self._handlers.withdraw(call, self._clock_ms())
+            self._free(callback)
         elif self._client.room > 0:
             self._post(callback, plan, call, body, account)
         else:
@@ -213,7 +213,7 @@ class Sender:
 
     def _put_back(self, callback: Callback, plan: Plan, call: Call, more: bool = True) -> None:
         """It was not sent: memory lets go of it, and with ``more`` the table is read again."""
-        self._held.forget(callback.id)
+        self._left_behind(callback)
         if more:
             self.reader.read_again()
         self._handlers.withdraw(call, self._clock_ms())
@@ -253,23 +253,22 @@ class Sender:
         """What became of it is on disk."""
         self._unnoted.discard(callback.id)
         self._held.forget(callback.id)
-        if not self.stalled.keep(callback.int_id, callback.id, plan.target.address):
-            self.reader.leave(plan.target.address, callback.id)
+        self.stalled.keep(callback.int_id, callback.id, callback.account_id, plan.target.address)
         self.reader.settle(callback.id, is_open)
 
     def _free(self, callback: Callback) -> None:
         """Nothing of this message is under way any more: what waited behind it is next, unless it is to be told again."""
         behind = self._busy.pop(callback.int_id)
-        plan = self._plan(behind[0]) if behind and callback.int_id not in self.stalled else None
-        if plan is not None:  # to where its account is told now
-            self._held.put_first(plan.target.address, deque([(newer, plan) for newer in behind]), self._clock_ms())
-        else:
-            for newer in behind:
+        for newer in behind:
+            plan = None if callback.int_id in self.stalled else self._plan(newer)
+            if plan is not None:  # to where its account is told now
+                self._held.put_back(newer, plan, self._clock_ms())
+            else:
                 self._left_behind(newer)
         self._pump_soon()
 
     def _left_behind(self, callback: Callback) -> None:
-        """It waits for older news of its message, in the table."""
+        """It waits in the table, and newer news of its message behind it."""
         self._held.forget(callback.id)
         self.stalled.leave(callback.int_id, callback.id)
 
@@ -299,6 +298,10 @@ class Sender:
     def reconsider(self) -> None:
         """Somebody else has changed the table: what waits in memory is let go of and read anew; what is under way ends."""
         self._held.clear()
+        for behind in self._busy.values():
+            for callback in behind:
+                self._held.forget(callback.id)
+            behind.clear()
         self.stalled.reset(self._held)
         self.reader.restart()
 

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable
 
 from heliograph.callbacks.targets import Address
 
-MOST = 20_000  # messages in memory; beyond that the table is asked about each message of the handler
+MOST = 20_000  # messages in memory; beyond that the table is asked about each message of the account
 FAR = 2**62
 
 
@@ -20,7 +20,10 @@ class Stalled:
         self._ids: dict[int, int] = {}
         self._behind: dict[int, set[int]] = {}  # by message, its news that the table alone holds
         self._unsure = True
-        self._unsure_of: set[Address] = set()  # the handlers of which it was more than memory remembers
+        # The accounts of which it was more than memory remembers (a message stays its account's when the handler moves), and
+        # their handlers.
+        self._unsure_of: set[int] = set()
+        self._forgotten: set[Address] = set()
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -37,34 +40,28 @@ class Stalled:
         """Whether memory knows nothing yet."""
         return self._unsure
 
-    def is_unsure(self, address: Address) -> bool:
-        """Whether the table may hold older news of this handler of which memory knows nothing."""
-        return self._unsure or address in self._unsure_of
+    def is_unsure(self, account_id: int) -> bool:
+        """Whether the table may hold older news of this account's messages of which memory knows nothing."""
+        return self._unsure or account_id in self._unsure_of
 
     def add(self, int_id: int, id_: int) -> None:
         """It has just failed; `keep` follows when that is on disk."""
         self._ids[int_id] = id_
 
-    def keep(self, int_id: int, id_: int, address: Address) -> bool:
-        """What became of it is on disk: when memory is full, the table alone remembers it. Returns False when nobody knows
-        any more that newer news waits behind it."""
-        if len(self._ids) <= self.most or self._ids.get(int_id) != id_:
-            return True
-        del self._ids[int_id]
-        self._unsure_of.add(address)
-        return self._behind.pop(int_id, None) is None
+    def keep(self, int_id: int, id_: int, account_id: int, address: Address) -> None:
+        """What became of it is on disk: when memory is full, the table alone remembers it, unless newer news waits for it."""
+        if len(self._ids) > self.most and self._ids.get(int_id) == id_ and int_id not in self._behind:
+            del self._ids[int_id]
+            self._unsure_of.add(account_id)
+            self._forgotten.add(address)
 
     def has_forgotten(self, address: Address) -> bool:
         """Whether there was more of this handler than memory remembers."""
-        return address in self._unsure_of
+        return address in self._forgotten
 
-    def found(self, int_id: int, id_: int, address: Address) -> bool:
-        """The table knew of it; whether memory has room to remember it."""
-        if len(self._ids) >= self.most:
-            self._unsure_of.add(address)
-            return False
+    def found(self, int_id: int, id_: int) -> None:
+        """The table knew of it; newer news waits for it, and few messages have so much news that this takes memory."""
         self._ids[int_id] = id_
-        return True
 
     # -- newer news, which waits in the table -------------------------------------------
     def leave(self, int_id: int, id_: int) -> None:
@@ -105,6 +102,7 @@ class Stalled:
         """Nothing in the table is to be told again but what is ``held``: all else here was taken away from outside."""
         self._unsure = False
         self._unsure_of.clear()
+        self._forgotten.clear()
         self._ids = {int_id: id_ for int_id, id_ in self._ids.items() if id_ in held}
 
     def reset(self, held: Container[int]) -> None:
