@@ -225,7 +225,8 @@ def test_incoming_texts_come_over_smpp(tmp_path: Path, text: str, coding: int, s
     """Where the account wants it, and long ones whole; an ISO session is never sent coding 0."""
 
     async def story() -> None:
-        async with open_door("sqlite", tmp_path, smpp_incoming="yes", callback_url=HANDLER) as door:
+        settings = {"smpp_incoming": "yes", "smpp_incoming_ids": "yes", "callback_url": HANDLER}
+        async with open_door("sqlite", tmp_path, **settings) as door:
             client = await door.bind(system_type=system_type)
             asked = await submit(client, registered_delivery=0)
             await carry(door, asked)
@@ -248,11 +249,10 @@ def test_incoming_texts_come_over_smpp(tmp_path: Path, text: str, coding: int, s
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_incoming_text_without_fields_of_ours(backend: str, tmp_path: Path) -> None:
-    """For clients that stumble over them; nobody answers a message on a number that is named."""
+    """Unless they are asked for, for clients stumble over what the standard does not know (smpplib)."""
 
     async def story() -> None:
-        settings = {"smpp_incoming": "yes", "smpp_fields": "no"}
-        async with open_door(backend, tmp_path, **settings) as door:
+        async with open_door(backend, tmp_path, smpp_incoming="yes") as door:
             client = await door.bind()
             door.house.incoming.record(1, _Arrival(PHONE, "7000", "shop: hi"), lambda stored: None, door.house.now)
             (told,) = await client.news(1)

@@ -66,10 +66,17 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     smpp_fields: Annotated[
         bool,
         Meta(
-            description="SMPP receipts have the fields 0x2000 to 0x2002 (cost, flag, parts), incoming texts 0x2100 and 0x2101 "
-            "(id, sms_id); some clients stumble"
+            description="SMPP receipts have the fields 0x2000 to 0x2002 (cost, flag, parts), as the SMSC service writes them; "
+            "some clients stumble"
         ),
     ] = True
+    smpp_incoming_ids: Annotated[
+        bool,
+        Meta(
+            description="Incoming texts over SMPP have fields of ours: 0x2100 the text's id, 0x2101 that of the message it "
+            "answers; some clients stumble"
+        ),
+    ] = False
     smpp_sessions: Annotated[int, Meta(ge=1, le=1000, description="SMPP sessions at once")] = 10
     smpp_window: Annotated[
         int,

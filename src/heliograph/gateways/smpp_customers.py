@@ -78,6 +78,7 @@ class Customers:
             outbox = Outbox(account.id, self._deliveries, self._spawn, self._clock_ms)
             customer = self._known[account.id] = Customer(account.id, outbox)
         customer.outbox.bare = not account.settings.smpp_fields
+        customer.outbox.ids = account.settings.smpp_incoming_ids
         return customer
 
     def forget(self, customer: Customer) -> None:

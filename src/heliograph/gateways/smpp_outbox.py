@@ -56,6 +56,7 @@ class Outbox:
         self.sessions: list[Session] = []
         self.most = MOST
         self.bare = False  # receipts without the fields beyond the standard
+        self.ids = False  # incoming texts with theirs
         self.first_pause_s = FIRST_PAUSE_S
         self._deliveries = deliveries
         self._spawn = spawn
@@ -178,7 +179,7 @@ class Outbox:
         status, err, at_ms = delivery.status, delivery.err, delivery.at_ms
         if delivery.int_id < 0:
             incoming = await self._deliveries.fetch_incoming(delivery)
-            return [] if incoming is None else [write_incoming(incoming, bool(session.context.latin1))]
+            return [] if incoming is None else [write_incoming(incoming, bool(session.context.latin1), self.ids)]
         found = await self._deliveries.fetch(delivery)
         if found is not None:
             message, ids = found

@@ -19,7 +19,7 @@ from heliograph.wire.smpp.receipt import STATE_NAMES, format_text
 TAG_COST, TAG_FLAG, TAG_PARTS = 0x2000, 0x2001, 0x2002
 # Ours: the id of an incoming text, by which a repeat is known, and that of the message it answers.
 TAG_INCOMING, TAG_ANSWERED = 0x2100, 0x2101
-_OWN = (TAG_COST, TAG_FLAG, TAG_PARTS, TAG_INCOMING, TAG_ANSWERED)
+_OWN = (TAG_COST, TAG_FLAG, TAG_PARTS)
 NETWORK_GSM = 3
 SHORT = 254  # octets of short_message; longer texts go as message_payload (5.2.21)
 
@@ -113,8 +113,9 @@ def _hlr_text(message: Message, id_: str, state: int, err: int) -> str:
     return f"id:{id_} stat:{STATE_NAMES[state]} err:{err:03d}{told}"
 
 
-def write_incoming(incoming: Incoming, latin1: bool) -> Pdu:
-    """A subscriber's text. To a session where 0 means ISO-8859-1 nothing is sent in that coding."""
+def write_incoming(incoming: Incoming, latin1: bool, ids: bool) -> Pdu:
+    """A subscriber's text, with fields of ours if ``ids`` is set. To a session where 0 means ISO-8859-1 nothing is sent in
+    that coding."""
     source_ton, source_npi, source = read_address(incoming.phone)
     dest_ton, dest_npi, destination = read_address(incoming.to_phone)
     coding = tables.CODING_UCS2
@@ -129,8 +130,8 @@ def write_incoming(incoming: Incoming, latin1: bool) -> Pdu:
     if coding == tables.CODING_UCS2:
         data = incoming.text.encode("utf-16-be", "replace")
     long = len(data) > SHORT
-    tlvs = {TAG_INCOMING: b"%d\0" % incoming.id}
-    if incoming.sms_id:
+    tlvs = {TAG_INCOMING: b"%d\0" % incoming.id} if ids else {}
+    if ids and incoming.sms_id:
         tlvs[TAG_ANSWERED] = incoming.sms_id.encode("latin-1", "replace") + b"\0"
     if long:
         tlvs[tables.TAG_MESSAGE_PAYLOAD] = data[:0xFFFF]
@@ -149,7 +150,7 @@ def write_incoming(incoming: Incoming, latin1: bool) -> Pdu:
 
 
 def drop_own_fields(pdu: Pdu) -> None:
-    """Leave only what the standard knows, for clients that refuse the rest."""
+    """Leave of a receipt only what the standard knows, for clients that refuse the rest."""
     for tag in _OWN:
         pdu.tlvs.pop(tag, None)
 
