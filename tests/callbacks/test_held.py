@@ -19,7 +19,7 @@ def fill(held: Held, plan: Plan, first: int, count: int) -> int:
     for number in range(count):
         if not held.has_room(plan.target.address):
             return number
-        held.add(row(first + number), plan, 0)
+        held.add(row(first + number), plan.target.address, 0)
     return count
 
 
@@ -27,10 +27,10 @@ def test_row_that_the_table_gives_back_goes_before_newer_ones() -> None:
     """It may be older news of the same message: told after the newer, the customer would end up with what is not true."""
     held = Held(Handlers())
     for id_ in (3, 5, 2, 4, 1):
-        held.add(row(id_), PLAN, 0)
-    held.put_back(row(0), PLAN, 0)
+        held.add(row(id_), PLAN.target.address, 0)
+    held.add(row(0), PLAN.target.address, 0)
     found = [held.pop(PLAN.target.address, 0) for _ in range(7)]
-    assert [each and each[0].id for each in found] == [0, 1, 2, 3, 4, 5, None]
+    assert [each and each.id for each in found] == [0, 1, 2, 3, 4, 5, None]
 
 
 def test_new_and_ill_handlers_hold_few_rows() -> None:

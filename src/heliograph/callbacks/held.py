@@ -1,10 +1,8 @@
 """News in memory, by handler: bounded, so that the backlog of one handler takes no room of the others' (design section 6 D)."""
 
 from collections import deque
-from typing import Any
 
 from heliograph.callbacks.handlers import Handlers
-from heliograph.callbacks.plans import Plan
 from heliograph.callbacks.targets import Address
 from heliograph.services.callbacks import Callback
 
@@ -26,7 +24,7 @@ class Held:
         self._most = most
         self._ids: set[int] = set()
         self._unproven: set[int] = set()  # those of them that were taken for a handler that is ill or new
-        self._waiting: dict[Any, deque[tuple[Callback, Plan]]] = {}
+        self._waiting: dict[Address, deque[Callback]] = {}
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -60,40 +58,32 @@ class Held:
             return 2
         return (TURNS if self._handlers.is_failing(address) else TURNS_SLOW) * self._handlers.earned(address)
 
-    def add(self, callback: Callback, plan: Plan, now_ms: int) -> None:
-        """Hold a row; the older go first, for the table may give back one that is older than what waits here."""
-        address = plan.target.address
+    def add(self, callback: Callback, address: Address, now_ms: int) -> None:
+        """Hold a row until its handler's turn; the older go first, for the table may give back one that is older than what
+        waits here."""
         self._ids.add(callback.id)
         if not self._handlers.is_proven(address):
             self._unproven.add(callback.id)
-        self._enqueue(callback, plan)
+        queue = self._waiting.get(address)
+        if queue is None:
+            queue = self._waiting[address] = deque()
+        place = len(queue)
+        while place and queue[place - 1].id > callback.id:
+            place -= 1
+        queue.insert(place, callback)
         self._handlers.wait(address, now_ms)
 
-    def put_back(self, callback: Callback, plan: Plan, now_ms: int) -> None:
-        """A row that is held waits for its handler's turn again."""
-        self._enqueue(callback, plan)
-        self._handlers.wait(plan.target.address, now_ms)
-
-    def _enqueue(self, callback: Callback, plan: Plan) -> None:
-        queue = self._waiting.get(plan.target.address)
-        if queue is None:
-            queue = self._waiting[plan.target.address] = deque()
-        place = len(queue)
-        while place and queue[place - 1][0].id > callback.id:
-            place -= 1
-        queue.insert(place, (callback, plan))
-
-    def pop(self, address: Address, now_ms: int) -> tuple[Callback, Plan] | None:
+    def pop(self, address: Address, now_ms: int) -> Callback | None:
         """The row whose turn it is; the handler waits for its next turn when it has more."""
         queue = self._waiting.get(address)
         if not queue:
             return None
-        row = queue.popleft()
+        callback = queue.popleft()
         if queue:
             self._handlers.wait(address, now_ms)
         else:
             del self._waiting[address]
-        return row
+        return callback
 
     def forget(self, id_: int) -> None:
         """Let go of a row that does not wait any more."""
@@ -107,13 +97,13 @@ class Held:
             return []
         most, ids = self._most_ill(address), []
         while len(queue) > most:
-            ids.append(queue.pop()[0].id)
+            ids.append(queue.pop().id)
             self.forget(ids[-1])
         return ids
 
     def clear(self) -> None:
         """Let go of everything that waits; what is under way stays."""
         for queue in self._waiting.values():
-            for callback, _ in queue:
+            for callback in queue:
                 self.forget(callback.id)
         self._waiting.clear()

@@ -81,9 +81,8 @@ class Reader:
     # -- when to read ----------------------------------------------------------------
     def leave(self, address: Address, id_: int) -> None:
         """A row of this handler is left to the table."""
-        known = self.backlog.holds(address) or self.backlog.is_fetching(
-            address
-        )  # its rows may be read before the walk comes
+        # Rows of a handler that has some left may be read before the walk comes by.
+        known = self.backlog.holds(address) or self.backlog.is_fetching(address)
         if id_ > self._reached and not known:
             self.pass_over()
             return

@@ -74,8 +74,11 @@ class Sender:
             # have become due after this page was read.
             self.stalled.leave(callback.int_id, callback.id)
             return
-        plan = self._plan(callback)
-        if plan is None or (self._has_moved(callback, plan) and not live):
+        found = self._find(callback)
+        if found is None:
+            return
+        plan = found[1]
+        if self._has_moved(callback, plan) and not live:
             return
         address, backlog = plan.target.address, self.reader.backlog
         if not live and not backlog.concerns(address):
@@ -88,16 +91,16 @@ class Sender:
             return
         self.stalled.end(callback.int_id, callback.id)  # not before there was room: it must not be overtaken
         self.stalled.take(callback.int_id, callback.id)
-        self._held.add(callback, plan, self._clock_ms())
+        self._held.add(callback, address, self._clock_ms())
 
-    def _plan(self, callback: Callback) -> Plan | None:
-        """Where it goes; None when it was dropped, for nobody wants it."""
+    def _find(self, callback: Callback) -> tuple[Account, Plan] | None:
+        """Whose it is and where it goes; None when it was dropped, for nobody wants it."""
         account = self._callbacks.find_account(callback)
         if account is None:
             self._drop(callback, "the account wants no callbacks")
             return None
         try:
-            return parse_plan(account.settings.callback_url)
+            return account, parse_plan(account.settings.callback_url)
         except BadTarget as error:
             self._drop(callback, f"bad callback address: {error}")
             return None
@@ -138,9 +141,9 @@ class Sender:
         now_ms = self._clock_ms()
         self._handlers.resume(now_ms)
         while (address := self._handlers.next_turn(now_ms)) is not None:
-            row = self._held.pop(address, now_ms)
-            if row is not None:
-                self._begin(row[0], address, now_ms)
+            callback = self._held.pop(address, now_ms)
+            if callback is not None:
+                self._begin(callback, address, now_ms)
                 self.reader.refill(address)
         if (wait_ms := self._handlers.wait_ms(now_ms)) is not None and not self._waking:
             self._waking = True
@@ -160,10 +163,11 @@ class Sender:
         if callback.int_id in self._busy:
             self._busy[callback.int_id].append(callback)
             return
-        account, plan = self._callbacks.find_account(callback), self._plan(callback)
-        if account is None or plan is None or self._has_moved(callback, plan):
+        found = self._find(callback)
+        if found is None or self._has_moved(callback, found[1]):
             self._held.forget(callback.id)
             return
+        account, plan = found
         self._busy[callback.int_id] = deque()
         call = self._handlers.begin(address, now_ms)
         message = self._callbacks.find(callback)
@@ -260,9 +264,9 @@ class Sender:
         """Nothing of this message is under way any more: what waited behind it is next, unless it is to be told again."""
         behind = self._busy.pop(callback.int_id)
         for newer in behind:
-            plan = None if callback.int_id in self.stalled else self._plan(newer)
-            if plan is not None:  # to where its account is told now
-                self._held.put_back(newer, plan, self._clock_ms())
+            found = None if callback.int_id in self.stalled else self._find(newer)
+            if found is not None:  # to where its account is told now
+                self._held.add(newer, found[1].target.address, self._clock_ms())
             else:
                 self._left_behind(newer)
         self._pump_soon()

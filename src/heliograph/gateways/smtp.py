@@ -18,7 +18,7 @@ from heliograph.gateways.proxies import Network
 from heliograph.gateways.shares import Shares
 from heliograph.gateways.sip_peers import Allowance
 from heliograph.gateways.smtp_conversation import BANNED, LEAVING, Conversation, address_of
-from heliograph.gateways.tls import Certificate
+from heliograph.gateways.tls import Certificate, accept_all
 from heliograph.services.guard import Guard
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,6 @@ log = logging.getLogger(__name__)
 ANY = "*"
 BACKLOG = 512
 CERTIFICATE_S = 5.0
-# When the process has no file descriptor left, another try at once would only spin.
-PAUSE_S = 0.2
 
 TAKEN = "250 2.0.0 taken"
 AGAIN = "451 4.3.0 not taken now, bring it again later"
@@ -104,15 +102,8 @@ class SmtpDoor:
 
     async def _accept(self, listener: socket.socket, context: Any) -> None:
         """Connections with TLS from the first byte; each is counted before its handshake."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, peer = await loop.sock_accept(listener)
-            except OSError as error:
-                log.error("tls_accept_failed", extra={"reason": error.strerror})
-                await asyncio.sleep(PAUSE_S)
-                continue
-            task = loop.create_task(self._shake_hands(accepted, address_of(peer), context))
+        async for accepted, peer in accept_all(listener):
+            task = asyncio.get_running_loop().create_task(self._shake_hands(accepted, address_of(peer), context))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 

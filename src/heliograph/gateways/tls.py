@@ -1,10 +1,18 @@
-"""The certificate of the HTTPS door, reloaded when its files change (RFC 8446, RFC 9325: TLS 1.2 and up)."""
+"""What doors with TLS share: a certificate that is reloaded when its files change, and connections accepted before their
+handshake (RFC 8446, RFC 9325: TLS 1.2 and up)."""
 
+import asyncio
 import logging
+import socket
 import ssl
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 log = logging.getLogger(__name__)
+
+# When the process has no file descriptor left, another try at once would only spin.
+PAUSE_S = 0.2
 
 Marks = tuple[tuple[int, int, int], ...]
 
@@ -65,3 +73,16 @@ class Certificate:
             self._marks = ()  # the files changed between trial and use: look again
             return
         log.info("tls_certificate_reloaded", extra={"file": str(self._cert)})
+
+
+async def accept_all(listener: socket.socket) -> AsyncIterator[tuple[socket.socket, Any]]:
+    """Every connection and its peer's address, as they come, until the caller's task is cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        try:
+            accepted = await loop.sock_accept(listener)
+        except OSError as error:
+            log.error("tls_accept_failed", extra={"reason": error.strerror})
+            await asyncio.sleep(PAUSE_S)
+            continue
+        yield accepted

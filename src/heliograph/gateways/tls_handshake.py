@@ -11,6 +11,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from heliograph.gateways.http_connection import HttpConnection
+from heliograph.gateways.tls import accept_all
 
 if TYPE_CHECKING:
     from heliograph.gateways.http import HttpDoor
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("heliograph.gateways.http")
 
 BACKLOG = 2048
-# When the process has no file descriptor left, another try at once would only spin.
-PAUSE_S = 0.2
 
 
 class TlsListener:
@@ -58,14 +57,7 @@ class TlsListener:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                accepted, peer = await loop.sock_accept(listener)
-            except OSError as error:
-                log.error("tls_accept_failed", extra={"reason": error.strerror})
-                await asyncio.sleep(PAUSE_S)
-                continue
+        async for accepted, peer in accept_all(listener):
             self._receive(accepted, peer)
 
     def _receive(self, accepted: socket.socket, peer: Any) -> None:
